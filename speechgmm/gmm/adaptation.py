@@ -134,7 +134,7 @@ def adapt_mixture(
 def batches_around(
     model: DiagGMM, source: FrameSource, precision: PrecisionChoice, memory: int | None, *, map: Mapper = map
 ) -> Sequence[Batch | BatchReference]:
-    """Batches centred and scaled by a model: three frames of enrolment have no deviation to speak of."""
+    """Batches centred and scaled by a model: the variance of a few frames of enrolment says little."""
     centre = model.centre()
     overall = model.weights @ (model.variances + (model.means - centre) ** 2)
     chosen = resolve_precision(precision, float((model.variances / overall).min()))

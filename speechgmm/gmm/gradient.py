@@ -2,8 +2,9 @@
 
 By Fisher's identity the gradient of the log-likelihood is that of EM's auxiliary function, so that a pass over frames
 is the E-step, and ``GMMStats`` is all that is asked of it (Salakhutdinov, Roweis & Ghahramani 2003). Owns the
-parameters that are free: log weights up to a constant, means in deviations of the start's components, log variances,
-with their floor as a bound (L-BFGS-B, Byrd et al. 1995). Refuses float32, in which a line search would follow rounding.
+parameters that are free: log weights up to a constant, means in standard deviations of the start's components, log
+variances, with their floor as a bound (L-BFGS-B, Byrd et al. 1995). Refuses float32, in which a line search would
+follow rounding.
 """
 
 from collections.abc import Sequence
@@ -50,7 +51,7 @@ class Coordinates:
     start: DiagGMM
 
     def vector(self, model: DiagGMM) -> Floats:
-        """(K + 2 K D,): log weights, means in the start's deviations from the start's, log variances."""
+        """(K + 2 K D,): log weights, means less the start's in its standard deviations, log variances."""
         moved = (model.means - self.start.means) / np.sqrt(self.start.variances)
         logs = np.log(np.maximum(model.weights, LEAST_WEIGHT))
         return np.concatenate([logs, moved.ravel(), np.log(model.variances).ravel()])

@@ -24,7 +24,7 @@ from speechgmm.gmm.model import NO_PART, DiagGMM, LogLinear
 Floats = NDArray[np.float64]
 
 MOST_IN_FLOAT32: Final = 2000.0
-"""The most that may cancel within a component, sum of (mean / deviation)² about the common centre, in float32.
+"""The most that may cancel within a component, sum of (mean / standard deviation)² about the common centre, in float32.
 
 log p(k, x) near the component's mean is the small difference of terms of this size, each rounded by 6e-8 of itself: a
 frame's score is then wrong by some 1e-4 nats. In the recipes' models 400 to 900 cancel, in 48 dimensions at the default
@@ -50,7 +50,7 @@ class Space:
 
     @classmethod
     def of(cls, models: Sequence[DiagGMM]) -> "Space":
-        """Mean and deviation of the average of these mixtures.
+        """Mean and standard deviation of the average of these mixtures.
 
         >>> space = Space.of([DiagGMM([1.0], [[mean]], [[3.0]]) for mean in (4.0, 6.0)])
         >>> space.centre, space.scale

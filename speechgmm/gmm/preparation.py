@@ -81,7 +81,7 @@ def prepared(
         )
         sparse = sparse and source.weights is None and options.estimator == "em"
         size = BLOCK if sparse else block_size(len(source), source.n_features, count)
-        # The deviation decides the accuracy in float32, the floor only where there is no deviation.
+        # The scale decides the accuracy in float32: a standard deviation, of the floor where frames do not vary.
         scale = np.sqrt(np.where(variance > 0, variance, least))
         references = batches(source, mean, scale, _precision(options, least, begin, variance), size)
     if sparse:

@@ -24,7 +24,7 @@ MIN_COUNT: Final = 1e-3
 
 RESOLUTION: Final = 8 * float(np.finfo(np.float64).eps)
 """A variance below this times the squared distance from the mixture's mean cannot be told from rounding in
-``squares - sums²``; a deviation below this times the mean cannot be told from rounding of the frames."""
+``squares - sums²``; a standard deviation below this times the mean cannot be told from rounding of the frames."""
 
 
 def dead_components(mean_counts: Floats, min_count: float) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ def split_components(model: Model, which: Sequence[int], directions: ArrayLike) 
     """Replace each component in ``which`` by two of half its weight, moved ``SPLIT_DEVIATIONS`` apart each
     way.
 
-    ``directions`` (len(which), D) or a number multiplies the deviations. The second halves come last.
+    ``directions`` (len(which), D) or a number multiplies the standard deviations. The second halves come last.
 
     >>> split_components(DiagGMM([1.0], [[0.0]], [[1.0]]), [0], 1.0).means.ravel()
     array([-0.2,  0.2])

@@ -177,7 +177,7 @@ def fit_variational(
             begin = mixture.log_linear()
         else:
             begin = prior.log_linear()
-        # Centre and scale are the prior's, too, where there are few frames: they have no deviation to speak of.
+        # Frames that do not vary are scaled by the prior.
         scale = np.sqrt(np.where(variance > 0, variance, prior.mixture().variances.max(axis=0)))
         size = block_size(len(source), source.n_features, prior.n_components)
         held = hold(batches(source, mean, scale, chosen, size), memory, map=spread)
