@@ -240,7 +240,9 @@ def _check(
     if not batches:
         raise FitError("no frames; expected at least one batch of them")
     if prior.means.shape != start.means.shape:
-        raise ShapeError(f"a prior of shape {prior.means.shape} for a start of shape {start.means.shape}")
+        raise ShapeError(
+            f"a prior of shape {prior.means.shape} for a start of shape {start.means.shape}; expected the same (K, D)"
+        )
     unknown = sorted(set(update) - set(PARAMETERS))
     if unknown or not update or isinstance(update, str):
         raise ConfigError(f"parameters to update: {update!r}; expected some of {', '.join(PARAMETERS)}, as a tuple")

@@ -137,7 +137,7 @@ def as_source(frames: "ArrayLike | FrameSource", weights: ArrayLike | None = Non
     if len(source) == 0:
         raise FitError("no frames; expected at least one")
     if source.n_features == 0:
-        raise FitError(f"{len(source)} frames without a single dimension")
+        raise FitError(f"{len(source)} frames without a single dimension; expected (frames, dimensions)")
     if weights is None:
         return source
     try:
@@ -179,7 +179,8 @@ def as_numbers(frames: ArrayLike) -> Frames:
         return values.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ShapeError(
-            f"frames that are no numbers: {error}; are names, dates or missing values among the columns?"
+            f"frames that are no numbers: {error}; expected real numbers: are names, dates or missing values among the "
+            "columns?"
         ) from None
 
 

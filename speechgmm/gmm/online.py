@@ -79,7 +79,10 @@ class OnlineEM:
         if self.prior is None:
             self.prior = ConjugatePrior.flat(*self.model.means.shape)
         if self.prior.means.shape != self.model.means.shape:
-            raise ShapeError(f"a prior of shape {self.prior.means.shape} for a model of {self.model.means.shape}")
+            raise ShapeError(
+                f"a prior of shape {self.prior.means.shape} for a model of shape {self.model.means.shape}; expected "
+                "the same (K, D)"
+            )
         self._stats = statistics_of(self.model, self.model.weights)
 
     @classmethod
@@ -108,7 +111,9 @@ class OnlineEM:
         _, variance = moments(values)
         if not variance.all():
             constant = int(np.argmin(variance))
-            raise FitError(f"dimension {constant} is the same in the first {len(values)} frames; begin with more")
+            raise FitError(
+                f"dimension {constant} is the same in the first {len(values)} frames; begin with more frames"
+            )
         start = initial_model(
             values,
             n_components,

@@ -105,7 +105,10 @@ class ConjugatePrior:
             ShapeError: The statistics are of a mixture of another size.
         """
         if stats.sums.shape != self.means.shape:
-            raise ShapeError(f"statistics of shape {stats.sums.shape} for a prior of shape {self.means.shape}")
+            raise ShapeError(
+                f"statistics of shape {stats.sums.shape} for a prior of shape {self.means.shape}; expected those of a "
+                "mixture of the prior's size"
+            )
         n, kappa = stats.counts[:, None], self.mean_counts[:, None]
         mean_counts = self.mean_counts + stats.counts
         # The frames' own mean, as a step away from the reference, and their scatter about it: no raw coordinates.

@@ -48,7 +48,9 @@ def resplit(model: Model, dead: Sequence[int]) -> Model:
     array([1.2, 0.8])
     """
     if len(dead) == model.n_components:
-        raise FitError("every component is dead: all frames together weigh less than the least count; weigh them more")
+        raise FitError(
+            "every component is dead: all frames together count less than min_count; give them larger weights"
+        )
     weights, means, like = model.weights.copy(), model.means.copy(), np.arange(model.n_components)
     for k in dead:
         weights[k] = 0

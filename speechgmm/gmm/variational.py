@@ -186,7 +186,9 @@ def fit_variational(
 
 def _checked_start(start: DiagGMM | BayesianGMM, prior: BayesianGMM) -> DiagGMM | BayesianGMM:
     if (start.n_components, start.n_features) != prior.conjugate.means.shape:
-        raise ShapeError(f"{start!r} to start from, for a prior of shape {prior.conjugate.means.shape}")
+        raise ShapeError(
+            f"{start!r} to start from, for a prior of shape {prior.conjugate.means.shape}; expected the same (K, D)"
+        )
     return start
 
 

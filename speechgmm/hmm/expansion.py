@@ -165,7 +165,7 @@ def _pronunciations(
     unfitting = sorted(word for word in words if word in log_weights and len(log_weights[word]) != len(lexicon[word]))
     if unfitting:
         raise DataError(
-            f"as many weights as pronunciations are expected, and there are others for {', '.join(unfitting)}"
+            f"another number of weights than of pronunciations of {', '.join(unfitting)}; expected a weight for each"
         )
     found: dict[str | None, dict[tuple[int, ...], float]] = {}
     for word in words:

@@ -39,7 +39,10 @@ class HMMStats:
             ShapeError: They are of units of different size.
         """
         if self.transitions.shape != other.transitions.shape:
-            raise ShapeError(f"statistics of {self.transitions.shape} and {other.transitions.shape} transitions")
+            raise ShapeError(
+                f"statistics of {len(self.transitions)} and {len(other.transitions)} transitions do not add; expected "
+                "those of the same units"
+            )
         return HMMStats(self.emissions + other.emissions, self.transitions + other.transitions)
 
     def of_states(self, units: Units) -> tuple[GMMStats, ...]:
