@@ -135,8 +135,7 @@ def batches_around(
     model: DiagGMM, source: FrameSource, precision: PrecisionChoice, memory: int | None, *, map: Mapper = map
 ) -> Sequence[Batch | BatchReference]:
     """Batches centred and scaled by a model: the variance of a few frames of enrolment says little."""
-    centre = model.centre()
-    overall = model.weights @ (model.variances + (model.means - centre) ** 2)
+    overall = model.overall_variance()
     chosen = resolve_precision(precision, float((model.variances / overall).min()))
     size = block_size(len(source), model.n_features, model.n_components)
-    return hold(batches(source, centre, np.sqrt(overall), chosen, size), memory, map=map)
+    return hold(batches(source, model.centre(), np.sqrt(overall), chosen, size), memory, map=map)

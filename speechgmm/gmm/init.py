@@ -21,7 +21,7 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import LEAST_IN_FLOAT32, Start
 from speechgmm.gmm.prior import ConjugatePrior
 from speechgmm.gmm.protocols import Mixture
-from speechgmm.gmm.splitting import split_components
+from speechgmm.gmm.splitting import grown
 
 Floats = NDArray[np.float64]
 
@@ -240,9 +240,7 @@ def _split(frames: Frames, weights: Floats, n_components: int, rng: np.random.Ge
     size = block_size(len(frames), frames.shape[1], n_components)
     batches = prepare(frames, weights=weights, block=size)
     while model.n_components < n_components:
-        new = min(model.n_components, n_components - model.n_components)
-        heaviest = np.argsort(-model.weights, kind="stable")[:new]
-        model = split_components(model, heaviest.tolist(), rng.choice([-1.0, 1.0], size=(new, frames.shape[1])))
+        model = grown(model, min(2 * model.n_components, n_components), rng)
         prior = ConjugatePrior.flat(model.n_components, frames.shape[1])
         fit = fit_em(model, batches, prior, max_iter=EM_PER_LEVEL, tol=0.0, floor=floor, dead="resplit")
         model = fit.model

@@ -132,6 +132,15 @@ class DiagGMM(Components):
         """The variance (K, D) of each dimension in each component."""
         return self.variances
 
+    def overall_variance(self) -> Floats:
+        """The variance (D,) of the whole mixture: within its components and between their means.
+
+        >>> DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]]).overall_variance()
+        array([5.])
+        """
+        variance: Floats = self.weights @ (self.variances + (self.means - self.centre()) ** 2)
+        return variance
+
     def with_components(self, weights: Floats, means: Floats, like: NDArray[np.intp]) -> "DiagGMM":
         """Other components (K,), (K, D), each with the variances of the component of this number in ``like`` (K,)."""
         return DiagGMM(weights, means, self.variances[like])

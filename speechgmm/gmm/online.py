@@ -157,11 +157,10 @@ class OnlineEM:
     @one_blas_thread()
     def _step(self, frames: Frames) -> None:
         model = self.model
-        centre = model.centre()
-        overall = model.weights @ (model.variances + (model.means - centre) ** 2)
+        overall = model.overall_variance()
         batches = prepare(
             frames,
-            centre=centre,
+            centre=model.centre(),
             scale=np.sqrt(overall),
             precision=resolve_precision(self.precision, float((model.variances / overall).min())),
             block=block_size(self.batch, model.n_features, model.n_components),

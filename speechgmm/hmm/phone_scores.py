@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.hmm.alignment import Alignment, Span
+from speechgmm.hmm.alignment import Alignment, Span, frame_gains
 from speechgmm.hmm.boundaries import Boundaries, Evidence, boundaries
 from speechgmm.hmm.boundary_model import BoundaryModel
 from speechgmm.hmm.durations import chained, duration_z
@@ -183,12 +183,7 @@ class AlignmentScorer:
 
     def _free_gains(self, emissions: Floats) -> Floats:
         """(T,) log-likelihood of each frame on the best path of any units, with the transition that leads to it."""
-        path = viterbi(self.free, emissions)
-        gains = emissions[np.arange(len(emissions)), self.free.states[path.nodes]]
-        gains[0] += self.free.log_start[path.nodes[0]]
-        gains[1:] += self.free.log_weights[path.arcs[1:]]
-        gains[-1] += self.free.log_end[path.nodes[-1]]
-        return gains
+        return frame_gains(self.free, viterbi(self.free, emissions), emissions)
 
     def _missing(self, found: Alignment, emissions: Floats) -> Floats:
         """(I,) what the best further unit after each gains, or 0."""
