@@ -104,7 +104,7 @@ def class_moments(frames: NDArray[np.floating], classes: ArrayLike, n_classes: i
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearTransform:
-    """The map x -> matrix x + offset: plain arrays, fit for a model file."""
+    """The map x -> matrix x + offset, plain arrays, fit for a model file. Raises `ShapeError` unless they match."""
 
     matrix: Float64Array  # (D', D)
     offset: Float64Array  # (D',)

@@ -207,7 +207,7 @@ def distinct_frames(
     fewer if there are none.
 
     Looks no further than it must: a corpus is rarely all copies. ``known`` are frames of the front of the order that
-    have been read already.
+    have been read already. Raises FitError where the order is empty.
 
     >>> distinct_frames(as_source([[1.0], [1.0], [2.0]]), np.arange(3), 5)[0]
     array([0, 2])

@@ -103,13 +103,16 @@ class EMOptions:
 
 
 def check_memory(memory: int | None) -> None:
-    """Refuse what is no number of bytes."""
+    """Raise ConfigError for what is no number of bytes."""
     if memory is not None and (not isinstance(memory, int) or isinstance(memory, bool) or memory < 0):
         raise ConfigError(f"memory {memory!r}; expected a number of bytes, 0 or more, or None for no limit")
 
 
 def resolve_precision(precision: PrecisionChoice, least_share: float) -> Precision:
     """The precision that was asked for; auto: by the least variance of a component as a share of the data's.
+
+    Raises:
+        ConfigError: An unknown precision.
 
     >>> resolve_precision("auto", 0.01), resolve_precision("auto", 1e-4)
     ('float32', 'float64')

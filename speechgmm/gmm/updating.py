@@ -1,4 +1,4 @@
-"""Models in use that hear more: what a model has seen counts, and new frames are added to it.
+"""Adding new frames to a trained mixture, whose earlier frames keep their weight.
 
 Owns the way back from a mixture and its counts to the statistics it was made from. Refuses to know where new frames
 come from, and to guess what a model has seen.
