@@ -34,7 +34,6 @@ class HMMSpec:
 
     __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
 
-    # RUF009: see FeatureSpec.
     n_states: int = setting(3, "states of a unit, from left to right (about 10 for a word)", ge=1, le=1000)
     silence_states: int = setting(3, "states of the unit for silence", ge=1, le=1000)
     skips: int = setting(0, "states that may be left out on the way from one to the next", ge=0, le=100)
