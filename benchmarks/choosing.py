@@ -15,7 +15,7 @@ import timing  # noqa: F401 (one BLAS thread)
 from numpy.typing import NDArray
 
 from speechgmm.gmm import DiagGMM, choose_n_components, fit_gmm
-from speechgmm.gmm.selection import penalised
+from speechgmm.gmm.criteria import penalised
 
 DRAWS = range(100, 120)
 N_FEATURES, N_FRAMES = 4, 1000

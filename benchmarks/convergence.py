@@ -3,8 +3,8 @@
 24 sets of real MFCCs (`frame_sets.py`: those of the fewest frames and components) x three tolerances, with a dense and
 a sparse E-step in both precisions, at most 400 iterations. The law: a plain step from a fit that says converged gains
 less than twice the tolerance, or less than the rounding that its precision allows where that is more
-(`speechgmm.gmm.em.ROUNDING` times the objective's size). The floor is 1 % of the frames' variance in fit and step.
-Passes are the median of the trace's length, without those whose step was taken back.
+(`speechgmm.gmm.progress.ROUNDING` times the objective's size). The floor is 1 % of the frames' variance in fit and
+step. Passes are the median of the trace's length, without those whose step was taken back.
 
     python benchmarks/convergence.py --precision float32 --e-step dense --set init=kmeans++
 """
@@ -21,7 +21,7 @@ from frame_sets import SETS, FrameSet, frame_sets
 from starts import setting
 
 from speechgmm.gmm import ConjugatePrior, fit_em, fit_gmm, prepare
-from speechgmm.gmm.em import ROUNDING
+from speechgmm.gmm.progress import ROUNDING
 
 LARGE = (0, 2, 10, 22, 24, 26, 30)  # numbers of sets that are left out
 TOLERANCES = (1e-4, 1e-5, 1e-6)

@@ -7,7 +7,10 @@ whoever waits is told (``watched``).
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+Engine = Literal["numba", "numpy"]
+"""What computes loops: numba, or numpy, which is slower, and is there to read and to check by."""
 
 FAST: Final[Any] = {"fastmath": {"nnan", "ninf", "nsz", "contract"}, "error_model": "numpy"}
 """Options of loops that are vectorised. Plain ``fastmath`` may reorder sums, which would cancel the rounding tricks of

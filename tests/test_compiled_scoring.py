@@ -15,7 +15,8 @@ from speechgmm.engine.recordings import frames_about
 from speechgmm.engine.runs import run
 from speechgmm.gmm import DiagGMM, Stack, compiled_scoring, likelihoods
 from speechgmm.gmm.compiled_scoring import compiled_log_sums
-from speechgmm.gmm.likelihoods import NO_PART, log_sums
+from speechgmm.gmm.likelihoods import log_sums
+from speechgmm.gmm.model import NO_PART
 from speechgmm.tasks.classification import ClassModels, scoring
 from speechgmm.tasks.classification.codec import read_model_file
 

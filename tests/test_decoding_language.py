@@ -139,11 +139,11 @@ def test_labels_that_never_occur_have_their_share_and_nothing_is_said_of_what_fo
 
 
 def test_labels_that_are_not_known_are_named():
-    with pytest.raises(DataError, match=r"1 labels are not among the bigram's 1: 'x'"):
+    with pytest.raises(DataError, match=r"1 label is not among the bigram's 1: 'x'"):
         estimate_bigram([["a", "x"]], ["a"])
     with pytest.raises(DataError, match="no sequence"):
         estimate_bigram([])
-    with pytest.raises(DataError, match="sequence 1 is empty"):
+    with pytest.raises(DataError, match="1 sequence is empty, the first is number 1; expected one label at least"):
         estimate_bigram([["a"], []])
     with pytest.raises(DataError, match=r"\['a'\] are given twice"):
         estimate_bigram([["a"]], ["a", "a"])

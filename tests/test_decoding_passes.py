@@ -493,5 +493,7 @@ def test_pronunciations_weigh_what_they_are_given_times_the_scale_and_alike_wher
     weighted = linear(units, ["x", "y"], words, log_weights={"y": (0.0,)})
     one, other = (forward_backward(graph, emissions).log_likelihood for graph in (plain, weighted))
     assert one == other
-    with pytest.raises(DataError, match="as many weights as pronunciations are expected, and there are others for x"):
+    with pytest.raises(
+        DataError, match="another number of weights than of pronunciations of x; expected a weight for each"
+    ):
         linear(units, ["x"], words, log_weights={"x": (0.0,)})

@@ -28,8 +28,9 @@ from speechgmm.gmm import (
     split_components,
     update,
 )
-from speechgmm.gmm.em import e_step, rounding_of
+from speechgmm.gmm.em import e_step
 from speechgmm.gmm.prior import PARAMETERS
+from speechgmm.gmm.progress import rounding_of
 from speechgmm.gmm.updating import statistics_of
 
 TOLERANCES = (1e-4, 1e-5, 1e-6)

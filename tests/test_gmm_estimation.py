@@ -22,7 +22,7 @@ from speechgmm.gmm import (
     objective,
     prepare,
 )
-from speechgmm.gmm.em import ROUNDING
+from speechgmm.gmm.progress import ROUNDING
 
 PRECISIONS = ("float32", "float64")
 FLAT = ConjugatePrior.flat

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from speechgmm.errors import FitWarning
 from speechgmm.gmm import ConjugatePrior, DiagGMM, accumulate, fit_em, fit_gmm, prepare
-from speechgmm.gmm.em import ROUNDING
 from speechgmm.gmm.overrelaxation import FURTHEST
+from speechgmm.gmm.progress import ROUNDING
 
 
 def overlapping(n_frames=3000, n_components=6, n_features=4, seed=0):

@@ -221,7 +221,7 @@ def test_one_frame_far_out_is_said_by_dimension(init, precision):
             n_components > 1
         )
     frames[17, 1] = 1e200
-    with pytest.raises(FitError, match="variance of dimension 1 is not finite: a frame lies too far out"):
+    with pytest.raises(FitError, match="dimension 1 has variance inf; expected a finite one: a frame lies too far out"):
         fit_gmm(frames, 2, init=init, precision=precision)
     frames[17, 1] = np.nan
     with pytest.raises(FitError, match="frame 17 is nan in dimension 1"):

@@ -176,7 +176,7 @@ def test_trees_lead_to_every_mixture_and_only_onwards():
         DecisionTree((Split(Question("left", frozenset()), 0, 1), Leaf(0)))
     with pytest.raises(ShapeError, match="without a node"):
         DecisionTree(())
-    with pytest.raises(ShapeError, match="each at least once"):
+    with pytest.raises(ShapeError, match="expected a leaf for each mixture at least"):
         TiedStates(one, (DecisionTree((Leaf(1),)),))
     with pytest.raises(ShapeError, match="1 decision trees for 2 states"):
         Units(("a",), (HMM(one * 2, left_to_right(2)),), TiedStates(one, (DecisionTree((Leaf(0),)),)))

@@ -18,8 +18,8 @@ SOFTNESS = 0.03
 def affinities(distances: ArrayLike, threshold: float, softness: float = SOFTNESS) -> Floats:
     """How alike pieces are, 1 / (1 + exp((d - threshold) / (softness threshold))): (N, N), from 0 to 1.
 
-    A Gaussian of the distances, which is usual, does not do where those of strangers are hardly above those of
-    friends, as between long supervectors: nobody or everybody is a neighbour then.
+    A Gaussian of the distances, which is usual, fails where distances between speakers are hardly above those within a
+    speaker, as with long supervectors: every piece is a neighbour of all others then, or of none.
 
     Raises:
         ShapeError, DataError: As ``check_distances``.

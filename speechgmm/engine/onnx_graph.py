@@ -17,7 +17,8 @@ from speechgmm.engine.exported_model import Exportable, ExportedModel, check_not
 from speechgmm.engine.onnx_builder import GraphBuilder, finished_frames
 from speechgmm.errors import ConfigError
 from speechgmm.features import front_end
-from speechgmm.gmm.likelihoods import NO_PART, Space, is_safe_in_float32
+from speechgmm.gmm.likelihoods import Space, is_safe_in_float32
+from speechgmm.gmm.model import NO_PART
 from speechgmm.io.atomic import write_atomically
 
 OPSET: Final = 17

@@ -1,7 +1,7 @@
-"""From samples to frames: mel-frequency cepstra as Kaldi, HTK, the Auditory Toolbox and librosa compute them.
+"""From samples to frames: cepstra, as Kaldi, HTK, the Auditory Toolbox and librosa compute them, and other features.
 
-Owns the features of one recording and the moments that normalise many. Reads no file and knows no corpus; the
-filterbank starts from samples in [-1, 1], one channel, at a rate that the caller vouches for.
+Owns the features of one recording and the moments that normalise many. Reads no file and knows no corpus; samples are
+in [-1, 1], one channel, at the rate that the caller gives.
 """
 
 from speechgmm.features.extraction import FEATURE_VERSION, extract, raw_features, static_features

@@ -121,7 +121,7 @@ def static_features(front: FrontEnd, samples: Samples) -> tuple[Float32Array, Fl
 
     samples (N,) float in [-1, 1] at the front end's rate, or stretches of them -> (T, front.n_static) float32
     and (T,) float32 in nats, of 16-bit samples. Raises `DataError` and `ShapeError` for samples that cannot be
-    used.
+    used, and `ConfigError` for a kind without log energies.
 
     >>> cepstra, log_energy = static_features(front_end(FeatureSpec(), 8000), np.ones(800, dtype=np.float32))
     >>> cepstra.shape, log_energy.shape

@@ -49,7 +49,8 @@ def babble(talkers: Sequence[Float32Array], rng: np.random.Generator) -> Noise:
     powers = [float(np.mean(np.square(talker, dtype=np.float64))) if len(talker) else 0.0 for talker in talkers]
     if not all(powers):
         raise DataError(
-            f"talker {powers.index(0.0)} of {len(powers)} in babble has no sound: the recording begins with silence"
+            f"talker {powers.index(0.0)} of {len(powers)} in babble has no sound: the recording begins with silence; "
+            "leave it out"
         )
     level = [(talker / np.sqrt(power)).astype(np.float32) for talker, power in zip(talkers, powers, strict=True)]
     places = [int(rng.integers(len(talker))) for talker in talkers]
@@ -106,9 +107,10 @@ def random_channel(rng: np.random.Generator, sample_rate: int) -> NDArray[np.flo
 
 
 def band_pass(low: float, high: float, sample_rate: int) -> NDArray[np.float64]:
-    """Impulse response (TAPS,) that lets through what is between two frequencies in Hz, of linear phase.
+    """Impulse response (n,) that lets through what is between two frequencies in Hz, of linear phase.
 
-    The gain is 1/2 at the edges; a ``high`` above half the rate is no edge, and neither is a ``low`` of 0.
+    n is 257 at 8 kHz, and grows with the rate. The gain is 1/2 at the edges; a ``high`` above half the rate is no edge,
+    and neither is a ``low`` of 0.
 
     Raises:
         DataError: Nothing of the band is below half the rate, or it is everything there is.
@@ -144,7 +146,7 @@ def impulse_response(samples: Float32Array) -> NDArray[np.float64]:
     response = samples[int(np.argmax(np.abs(samples))) :].astype(np.float64) if len(samples) else samples
     energy = float(response @ response)
     if energy == 0:
-        raise DataError("an impulse response without any sound")
+        raise DataError("an impulse response whose samples are all zero; leave the recording out")
     found: NDArray[np.float64] = response / np.sqrt(energy)
     return found
 

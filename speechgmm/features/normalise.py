@@ -17,7 +17,7 @@ Float64Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 CONSTANT: float = 1e-6
-"""A deviation below this share of max(1, |mean|) is float32 rounding: the dimension is constant."""
+"""A standard deviation below this share of max(1, |mean|) is float32 rounding: the dimension is constant."""
 
 _AT_ONCE: int = 4096
 """Frames whose double precision is held at once."""

@@ -22,7 +22,10 @@ def value_or(value: T | None, default: T) -> T:
 
 
 def lengths(spec: FeatureSpec, preset: Preset, sample_rate: int) -> tuple[int, int, int]:
-    """Frame, shift and transform in samples; a fraction of a sample is cut off, as Kaldi and HTK do."""
+    """Frame, shift and transform in samples; a fraction of a sample is cut off, as Kaldi and HTK do.
+
+    Raises `ConfigError` for lengths that cannot be at this rate.
+    """
     length_ms = value_or(spec.frame_length, preset.frame_length)
     shift_ms = value_or(spec.frame_shift, preset.frame_shift)
     n_fft = value_or(spec.n_fft, preset.n_fft)
@@ -63,7 +66,7 @@ def _whole_samples(time: float, sample_rate: int) -> int:
 
 
 def band(spec: FeatureSpec, preset: Preset, sample_rate: int) -> tuple[float, float]:
-    """Outer edges of the filterbank in Hz."""
+    """Outer edges of the filterbank in Hz. Raises `ConfigError` for edges that cannot be at this rate."""
     nyquist = sample_rate / 2
     low = value_or(spec.low_frequency, preset.low)
     high = value_or(value_or(spec.high_frequency, preset.high), nyquist)

@@ -44,7 +44,6 @@ class FeatureSpec:
 
     __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
 
-    # RUF009: `setting` returns a dataclass field, which ruff does not see behind a named type.
     preset: PresetName = setting(
         "kaldi",
         "whose front end is reproduced: compute-mfcc-feats, HCopy, Auditory Toolbox, librosa.feature.mfcc, the LFCC "

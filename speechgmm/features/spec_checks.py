@@ -24,7 +24,7 @@ VAD_SETTINGS: Final = {
 
 
 def check_value(field: Field[Any], value: object) -> None:
-    """Refuse a value of another type or outside the field's range; the file reader checks the same again."""
+    """Raise `ConfigError` for a value of another type or outside the field's range; the file reader checks it too."""
     name, kinds = f"features.{field.name}", get_args(field.type) or (field.type,)
     if value is None and NoneType in kinds:
         return
@@ -58,7 +58,7 @@ def check_value(field: Field[Any], value: object) -> None:
 
 
 def check_together(spec: "FeatureSpec") -> None:
-    """Refuse settings that the others leave without effect."""
+    """Raise `ConfigError` for settings that the others leave without effect."""
     check_kind(spec)
     if spec.n_dims is not None and not are_given(spec):
         raise ConfigError(

@@ -19,7 +19,6 @@ class TransformSpec:
 
     __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
 
-    # RUF009: see FeatureSpec.
     kind: Literal["none", "lda", "mllt", "pca"] = setting(
         "none",
         "none; lda: the directions that tell the classes of the training split apart best (recognition: the states); "

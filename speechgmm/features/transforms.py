@@ -104,7 +104,7 @@ def class_moments(frames: NDArray[np.floating], classes: ArrayLike, n_classes: i
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearTransform:
-    """The map x -> matrix x + offset: plain arrays, fit for a model file."""
+    """The map x -> matrix x + offset, plain arrays, fit for a model file. Raises `ShapeError` unless they match."""
 
     matrix: Float64Array  # (D', D)
     offset: Float64Array  # (D',)
@@ -138,7 +138,7 @@ class LinearTransform:
                 f"frames have shape {frames.shape}; this transform is for (T, {self.matrix.shape[1]}): were the "
                 "features made with other settings, or spliced with another context?"
             )
-        # In float64: an offset that is large beside the deviations must not cost the image its digits.
+        # In float64: an offset that is large beside the standard deviations must not cost the image its digits.
         image: Float32Array = (frames.astype(np.float64) @ self.matrix.T + self.offset).astype(np.float32)
         return image
 
@@ -179,7 +179,7 @@ def lda(moments: ClassMoments, dim: int, prior_count: float | None = None) -> Li
             f"dimension {flat[0]} does not vary within any class, so an LDA would divide by 0; drop the dimension, or "
             "give more than one frame per class"
         )
-    # In units of each dimension's deviation, so that the eigenvalues can be compared with rounding.
+    # In units of each dimension's standard deviation, so that the eigenvalues can be compared with rounding.
     deviations = np.sqrt(variances)
     within = moments.within / total / np.outer(deviations, deviations)
     within = (total * within + pseudo * np.eye(n_dims)) / (total + pseudo)
@@ -202,7 +202,7 @@ def lda(moments: ClassMoments, dim: int, prior_count: float | None = None) -> Li
 def varying(moments: ClassMoments) -> NDArray[np.bool_]:
     """(D,) whether a dimension varies within any class.
 
-    A deviation below a millionth of the mean is float32 rounding, as for normalisation.
+    A standard deviation below a millionth of the mean is float32 rounding, as for normalisation.
 
     >>> varying(class_moments(np.array([[1.0, 2.0], [3.0, 2.0]]), [0, 0], 1)).tolist()
     [True, False]
@@ -246,7 +246,7 @@ def whitening(moments: ClassMoments, dim: int) -> LinearTransform:
     offsets = (moments.means - mean) * np.sqrt(moments.counts)[:, None]
     values, vectors = np.linalg.eigh((moments.within + offsets.T @ offsets) / total)
     values, directions = values[::-1][:dim], vectors.T[::-1][:dim]
-    # Below this share of the largest a variance is rounding: float32 frames have 2**-24 of their deviation.
+    # Below this share of the largest a variance is rounding: float32 frames have 2**-24 of their standard deviation.
     flat = int((values <= 1e-11 * values[0]).sum())
     if flat or not values[0] > 0:
         raise FitError(

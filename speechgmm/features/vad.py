@@ -17,7 +17,8 @@ BoolArray = NDArray[np.bool_]
 _MOST_FITTED: Final = 20_000  # frames that the two Gaussians are fitted to, spread evenly over the recording
 _ITERATIONS: Final = 50
 _LEAST_VARIANCE: Final = 1.0  # nats²
-_SILENT: Final = 0.0  # nats: a frame below it is digital silence, less than one step of 16 bits in all
+SILENT: Final = 0.0
+"""Nats of a 16-bit frame: below it is digital silence, less than one step of 16 bits in all."""
 
 
 def energy_vad(
@@ -79,7 +80,7 @@ def gaussian_vad(log_energy: LogEnergy, window: int = 10, gap: float = 3.0) -> B
     first, stop = np.maximum(at - window, 0), np.minimum(at + window + 1, energy.size)
     means = np.maximum((sums[stop] - sums[first]) / (stop - first), np.finfo(np.float64).tiny)
     level = np.log(means) + energy.max()
-    audible = np.asarray((energy > _SILENT) & (level > _SILENT), dtype=np.bool_)
+    audible = np.asarray((energy > SILENT) & (level > SILENT), dtype=np.bool_)
     if audible.sum() < 2:
         return audible
     heard = level[audible]

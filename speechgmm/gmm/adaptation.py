@@ -134,9 +134,8 @@ def adapt_mixture(
 def batches_around(
     model: DiagGMM, source: FrameSource, precision: PrecisionChoice, memory: int | None, *, map: Mapper = map
 ) -> Sequence[Batch | BatchReference]:
-    """Batches centred and scaled by a model: three frames of enrolment have no deviation to speak of."""
-    centre = model.centre()
-    overall = model.weights @ (model.variances + (model.means - centre) ** 2)
+    """Batches centred and scaled by a model: the variance of a few frames of enrolment says little."""
+    overall = model.overall_variance()
     chosen = resolve_precision(precision, float((model.variances / overall).min()))
     size = block_size(len(source), model.n_features, model.n_components)
-    return hold(batches(source, centre, np.sqrt(overall), chosen, size), memory, map=map)
+    return hold(batches(source, model.centre(), np.sqrt(overall), chosen, size), memory, map=map)

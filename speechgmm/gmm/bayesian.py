@@ -109,6 +109,7 @@ class BayesianGMM:
 
         Raises:
             ConfigError: A strength that is not above 0, no components, or an unknown kind of prior.
+            ShapeError: A mean and a variance that are not (D,) each.
             FitError: A variance of 0, of which no share is a variance.
         """
         if weight_prior not in ("dirichlet", "dirichlet_process"):

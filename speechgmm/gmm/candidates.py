@@ -10,13 +10,12 @@ LADDER: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Candidates, unless others are named: powers of two, and one in between."""
 
 FRAMES_EACH: Final = 10
-"""Frames per component that a candidate needs: of fewer, a variance is not worth the name (full covariances need more,
-as ``frames_each`` says). A criterion that pays for
-parameters decides about the rest, so that this is less than what a number needs that nobody checks."""
+"""Frames per component that a candidate needs; full covariances need more, as ``frames_each`` says. It is less than
+``FRAMES_PER_COMPONENT``, since the criterion, which has a price for every parameter, decides about the rest."""
 
 
 def candidate_frames(each: int) -> int:
-    """Frames per component that a candidate needs where one that nobody checks needs ``each``.
+    """Frames per component that a candidate needs where a number without a criterion needs ``each``.
 
     >>> candidate_frames(FRAMES_PER_COMPONENT)
     10

@@ -21,8 +21,8 @@ FRAMES_PER_COMPONENT: Final = 25
 
 Of 5, 10, 20, 25, 40 and 80, one from 20 to 40 recognises most in 13 of 17 experiments on speakers, digits, words and
 phones of five corpora (39 MFCCs; ``benchmarks/frames_per_component.py``, table in
-``docs/explanation/choosing-components.md``).
-25 is nowhere more than 3.5 points below the best, up to 18 points above 10 and up to 14 above 80."""
+``docs/explanation/choosing-components.md``). 25 is nowhere more than 3.5 points below the best, up to 18 points above
+10 and up to 14 above 80."""
 
 NAMED: Final = 5
 """Classes that a warning names, the smallest first."""

@@ -71,7 +71,7 @@ def raised(covariances: Floats, floor: ArrayLike) -> Floats:
 
 
 def n_held(covariances: Floats, floor: ArrayLike) -> int:
-    """How many eigenvalues of covariances (C, D, D) a floor holds, of C D; see ``raised``.
+    """How many eigenvalues of covariances (C, D, D) a floor holds, of C D; raises as ``raised``, which see.
 
     >>> n_held(np.array([[[1.25, 0.75], [0.75, 1.25]]]), 0.5)
     1

@@ -48,15 +48,6 @@ class Choice:
     why: str  # in words
 
 
-def n_parameters(n_components: int, n_features: int) -> int:
-    """Free parameters of a diagonal mixture: 2 K D + K - 1.
-
-    >>> n_parameters(2, 3)
-    13
-    """
-    return FAMILIES["diag"].n_parameters(n_components, n_features)
-
-
 def penalised(fit: Fit[Any], criterion: Literal["bic", "aic"], covariance: Covariance = "diag") -> float:
     """BIC or AIC of a fit in nats per frame, the greater the better.
 

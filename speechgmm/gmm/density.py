@@ -1,8 +1,8 @@
-"""What one mixture says of frames of any kind: their density, whose they are, and more like them.
+"""The density of frames under one mixture, their posteriors and most probable components, and samples of the mixture.
 
-For frames of speech, pixels or measurements alike: these four functions are the face for whoever has an array and a
-mixture. Frames go through in blocks, so that memory beside the result does not grow with them. float64 throughout:
-a frame far out keeps its digits. Refuses to estimate, and frames that are NaN or infinite: neither is likely or not.
+For frames of any kind, be it speech, pixels or measurements: all that they need is an array and a mixture. Frames go
+through in blocks, so that memory beside the result does not grow with them. float64 throughout: a frame far out keeps
+its digits. Refuses to estimate, and frames that are NaN or infinite: neither is likely or not.
 
 scikit-learn's names for the same: ``score_samples`` (``log_likelihoods``), ``predict_proba`` (``posteriors``),
 ``predict`` (``assign``) and ``sample``.

@@ -25,9 +25,7 @@ from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.options import Dead
 from speechgmm.gmm.overrelaxation import Overrelaxation
 from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, Parameter
-from speechgmm.gmm.progress import ROUNDING as ROUNDING
 from speechgmm.gmm.progress import Progress, Step
-from speechgmm.gmm.progress import rounding_of as rounding_of
 from speechgmm.gmm.protocols import Model, Prior, Statistics
 from speechgmm.gmm.splitting import resplit
 from speechgmm.gmm.stats import GMMStats
@@ -242,7 +240,9 @@ def _check(
     if not batches:
         raise FitError("no frames; expected at least one batch of them")
     if prior.means.shape != start.means.shape:
-        raise ShapeError(f"a prior of shape {prior.means.shape} for a start of shape {start.means.shape}")
+        raise ShapeError(
+            f"a prior of shape {prior.means.shape} for a start of shape {start.means.shape}; expected the same (K, D)"
+        )
     unknown = sorted(set(update) - set(PARAMETERS))
     if unknown or not update or isinstance(update, str):
         raise ConfigError(f"parameters to update: {update!r}; expected some of {', '.join(PARAMETERS)}, as a tuple")

@@ -32,7 +32,6 @@ from speechgmm.gmm.options import (
     PrecisionChoice,
     Start,
 )
-from speechgmm.gmm.preparation import SPARSE_FROM as SPARSE_FROM
 from speechgmm.gmm.preparation import prepared
 from speechgmm.gmm.prior import MIN_COUNT
 from speechgmm.keywords import own_keywords
@@ -102,7 +101,8 @@ def fit_gmm(
         Least variance in squared units of the frames, instead of ``variance_floor``. Classes that will be compared
         should share one.
     precision : {"auto", "float32", "float64"}
-        "auto" is float32 where all variances of the floor and of the start are at least 1e-3 of the frames'.
+        "auto" is float64 where a variance of the start is below 1e-3 of the frames' and the floor is below that too, or
+        is 0; else float32.
     e_step : {"auto", "dense", "sparse"}
         "sparse" leaves out, in most passes, the components that hardly matter to a frame (see ``fit_em``). "auto" does
         so from ``SPARSE_FROM`` components on, where it is faster and moves no variance by 1e-3. Frames with weights

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.gmm.component_count import components_for, frames_each, is_too_few
-from speechgmm.gmm.em import Fit, rounding_of
+from speechgmm.gmm.em import Fit
 from speechgmm.gmm.families import Covariance
 from speechgmm.gmm.frames import FrameSource
 from speechgmm.gmm.options import EMOptions
+from speechgmm.gmm.progress import rounding_of
 
 Floats = NDArray[np.float64]
 

@@ -115,7 +115,7 @@ class FrameSource:
 
 
 def as_source(frames: "ArrayLike | FrameSource", weights: ArrayLike | None = None) -> FrameSource:
-    """Frames (N, D) and their weights (N,) in float64 as a source; values are not looked at.
+    """Frames (N, D) as a source, with weights (N,) in float64; whether values are finite is not looked at.
 
     Raises:
         ShapeError: Frames that are not (N, D), or weights that are not (N,).
@@ -137,7 +137,7 @@ def as_source(frames: "ArrayLike | FrameSource", weights: ArrayLike | None = Non
     if len(source) == 0:
         raise FitError("no frames; expected at least one")
     if source.n_features == 0:
-        raise FitError(f"{len(source)} frames without a single dimension")
+        raise FitError(f"{len(source)} frames without a single dimension; expected (frames, dimensions)")
     if weights is None:
         return source
     try:
@@ -179,23 +179,24 @@ def as_numbers(frames: ArrayLike) -> Frames:
         return values.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ShapeError(
-            f"frames that are no numbers: {error}; are names, dates or missing values among the columns?"
+            f"frames that are no numbers: {error}; expected real numbers: are names, dates or missing values among the "
+            "columns?"
         ) from None
 
 
-def check_frames(frames: ArrayLike, weights: ArrayLike | None = None) -> tuple[Frames, Floats | None]:
-    """Frames (N, D) as float32 or float64 and their weights (N,) as float64, fit to be estimated from.
+def check_frames(frames: ArrayLike) -> Frames:
+    """Frames (N, D) as float32 or float64, fit to be estimated from.
 
     Raises:
-        ShapeError: Frames that are not (N, D), or weights that are not (N,).
-        FitError: No frames; a value that is NaN or infinite; a negative weight; no weight at all.
+        ShapeError: Frames that are not (N, D).
+        FitError: No frames; a value that is NaN or infinite.
 
-    >>> check_frames([[1.0, 2.0]])[0].shape
+    >>> check_frames([[1.0, 2.0]]).shape
     (1, 2)
     """
-    source = as_source(frames, weights)
+    source = as_source(frames)
     check_finite(source)
-    return source.stretch(0, len(source)).load(), source.weights
+    return source.stretch(0, len(source)).load()
 
 
 def check_finite(source: FrameSource, *, map: Mapper = map) -> None:
@@ -213,7 +214,7 @@ def moments(
     frames: ArrayLike | FrameSource, weights: ArrayLike | None = None, *, map: Mapper = map
 ) -> tuple[Floats, Floats]:
     """Weighted mean (D,) and variance (D,) of frames, the variance with divisor N, in float64 and in two
-    passes. Raises as ``check_frames``.
+    passes. Raises as ``as_source`` and ``check_finite``.
 
     >>> moments(np.array([[0.0], [2.0]]))
     (array([1.]), array([1.]))
@@ -227,7 +228,7 @@ def moments_and_peaks(
 ) -> tuple[Floats, Floats, Floats]:
     """Mean (D,) and variance (D,) as ``moments``, and what one frame adds to the variance at most (D,).
 
-    A frame far from all others carries most of the variance of its dimension. Raises as ``check_frames``.
+    A frame far from all others carries most of the variance of its dimension. Raises as ``moments``.
 
     >>> moments_and_peaks(np.array([[0.0], [0.0], [0.0], [4.0]]))
     (array([1.]), array([3.]), array([2.25]))

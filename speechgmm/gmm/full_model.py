@@ -7,17 +7,14 @@ here estimates.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, MethodError, ShapeError
 from speechgmm.gmm.covariance_matrices import cholesky_factors, n_held, raised
-from speechgmm.gmm.model import Components, DiagGMM, Floats, check_weights, read_only, reference_point
-
-NO_PART: Final = -1e30
-"""Stands for log 0, far below any log density."""
+from speechgmm.gmm.model import NO_PART, Components, DiagGMM, Floats, check_weights, read_only, reference_point
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -59,7 +59,10 @@ class FullStats:
             ShapeError: They are of mixtures of different size.
         """
         if self.sums.shape != other.sums.shape or self.products.shape != other.products.shape:
-            raise ShapeError(f"statistics of shape {self.products.shape} and {other.products.shape} do not add")
+            raise ShapeError(
+                f"statistics of shape {self.products.shape} and {other.products.shape} do not add; expected those of "
+                "mixtures of one size and form"
+            )
         reference = self.reference if self.n_frames >= other.n_frames else other.reference
         one, two = self.about(reference), other.about(reference)
         return FullStats(
@@ -123,7 +126,10 @@ class FullPrior:
             ShapeError: The statistics are of a mixture of another size.
         """
         if stats.sums.shape != self.means.shape or stats.products.shape != self.scatter.shape:
-            raise ShapeError(f"statistics of shape {stats.products.shape} for a prior of shape {self.scatter.shape}")
+            raise ShapeError(
+                f"statistics of shape {stats.products.shape} for a prior of shape {self.scatter.shape}; expected those "
+                "of a mixture of the prior's size and form"
+            )
         n, kappa = stats.counts[:, None], self.mean_counts[:, None]
         mean_counts = kappa + n
         own = np.divide(stats.sums, n, out=np.zeros_like(stats.sums), where=n > 0)
@@ -158,6 +164,7 @@ class FullPrior:
 
         Raises:
             FitError: No frames at all; or a component has shrunk to a point, a line or a plane and no floor holds it.
+            ConfigError: A floor that is 0 in some dimensions and not in others.
         """
         weights, means, covariances = previous.weights, previous.means, previous.covariances
         alive = self.mean_counts >= min_count

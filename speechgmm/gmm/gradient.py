@@ -2,8 +2,9 @@
 
 By Fisher's identity the gradient of the log-likelihood is that of EM's auxiliary function, so that a pass over frames
 is the E-step, and ``GMMStats`` is all that is asked of it (Salakhutdinov, Roweis & Ghahramani 2003). Owns the
-parameters that are free: log weights up to a constant, means in deviations of the start's components, log variances,
-with their floor as a bound (L-BFGS-B, Byrd et al. 1995). Refuses float32, in which a line search would follow rounding.
+parameters that are free: log weights up to a constant, means in standard deviations of the start's components, log
+variances, with their floor as a bound (L-BFGS-B, Byrd et al. 1995). Refuses float32, in which a line search would
+follow rounding.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from speechgmm.gmm.em import Fit, e_step
 from speechgmm.gmm.frames import Mapper
 from speechgmm.gmm.layout import Batch, BatchReference
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
+from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior, dead_components
 from speechgmm.gmm.progress import rounding_of
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.parallel import one_blas_thread
@@ -50,7 +51,7 @@ class Coordinates:
     start: DiagGMM
 
     def vector(self, model: DiagGMM) -> Floats:
-        """(K + 2 K D,): log weights, means in the start's deviations from the start's, log variances."""
+        """(K + 2 K D,): log weights, means less the start's in its standard deviations, log variances."""
         moved = (model.means - self.start.means) / np.sqrt(self.start.variances)
         logs = np.log(np.maximum(model.weights, LEAST_WEIGHT))
         return np.concatenate([logs, moved.ravel(), np.log(model.variances).ravel()])
@@ -137,7 +138,7 @@ def fit_gradient(
         converged=converged,
         fell=(),
         precision="float64",
-        dead=tuple(int(k) for k in np.flatnonzero(counts < min_count)),
+        dead=dead_components(counts, min_count),
         resplit=(),
         floored=int(np.count_nonzero(climb.best.variances <= least * (1 + 1e-12))),
         n_frames=climb.stats.n_frames,

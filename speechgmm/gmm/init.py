@@ -21,7 +21,7 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import LEAST_IN_FLOAT32, Start
 from speechgmm.gmm.prior import ConjugatePrior
 from speechgmm.gmm.protocols import Mixture
-from speechgmm.gmm.splitting import split_components
+from speechgmm.gmm.splitting import grown
 
 Floats = NDArray[np.float64]
 
@@ -37,6 +37,7 @@ STARTS: Final = 4
 """Starts by default, where there are frames enough to tell them apart and few components."""
 
 MOST_STARTS: Final = 1000
+"""All starts are kept until the best is known."""
 
 FRAMES_TO_CHOOSE: Final = 15
 """Frames per component and start. With fewer, the likeliest start is often one that overfits the frames."""
@@ -71,7 +72,8 @@ def initial_model(
 
     Raises:
         FitError: Fewer distinct frames than components.
-        ConfigError: An unknown method; starts that are no whole number above 0.
+        ConfigError: An unknown method; starts that are no whole number above 0, or more than ``MOST_STARTS`` or than
+            there are ways to choose the components' frames.
 
     >>> rng = np.random.default_rng(0)
     >>> frames = rng.normal(size=(100, 2))
@@ -204,7 +206,7 @@ def distinct_frames(
     """Numbers and values of the first ``at_most`` different frames in the given order; fewer if there are fewer.
 
     Looks no further than it must: a corpus is rarely all copies. ``known`` are frames of the front of the order that
-    have been read already.
+    have been read already. Raises FitError where the order is empty.
 
     >>> distinct_frames(as_source([[1.0], [1.0], [2.0]]), np.arange(3), 5)[0]
     array([0, 2])
@@ -237,9 +239,7 @@ def _split(frames: Frames, weights: Floats, n_components: int, rng: np.random.Ge
     size = block_size(len(frames), frames.shape[1], n_components)
     batches = prepare(frames, weights=weights, block=size)
     while model.n_components < n_components:
-        new = min(model.n_components, n_components - model.n_components)
-        heaviest = np.argsort(-model.weights, kind="stable")[:new]
-        model = split_components(model, heaviest.tolist(), rng.choice([-1.0, 1.0], size=(new, frames.shape[1])))
+        model = grown(model, min(2 * model.n_components, n_components), rng)
         prior = ConjugatePrior.flat(model.n_components, frames.shape[1])
         fit = fit_em(model, batches, prior, max_iter=EM_PER_LEVEL, tol=0.0, floor=floor, dead="resplit")
         model = fit.model

@@ -6,11 +6,12 @@ for more than one block of frames.
 """
 
 from math import log
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.compiler import Engine
 from speechgmm.errors import ShapeError
 from speechgmm.gmm.compiled import ACTIVE, Active, compiled_pass
 from speechgmm.gmm.layout import Batch, Block
@@ -18,8 +19,6 @@ from speechgmm.gmm.likelihoods import Space
 from speechgmm.gmm.model import LogLinear
 from speechgmm.gmm.stats import Floats, GMMStats
 from speechgmm.parallel import PYTHON_TURN
-
-Engine = Literal["numba", "numpy"]
 
 LOG2_E: Final = 1 / log(2)
 

@@ -86,14 +86,13 @@ def prepare(
 ) -> tuple[Batch, ...]:
     """Frames (N, D) laid out for ``accumulate``, in batches of about 8,000 frames.
 
-    ``centre`` and ``scale`` (D,) default to the frames' mean and deviation (1 where that is 0). Statistics are
-    about the centre; in float32 both decide the accuracy. ``block`` frames
-    go through the kernel at once; None: what suits 512 components. ``weights`` (N,) count frames; default:
-    each once.
+    ``centre`` and ``scale`` (D,) default to the frames' mean and standard deviation (1 where that is 0). Statistics are
+    about the centre; in float32 both decide the accuracy. ``block`` frames go through the kernel at once; None: what
+    suits 512 components. ``weights`` (N,) count frames; default: each once.
 
     Raises:
         ShapeError: Frames, weights, centre or scale that do not fit together; a scale or a block that is not positive.
-        FitError: See ``check_frames``.
+        FitError: See ``as_source`` and ``check_finite``.
 
     >>> [batch.n_frames for batch in prepare(np.zeros((5, 2)))]
     [5.0]

@@ -11,28 +11,25 @@ all that follows in float64.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speechgmm.compiler import Engine
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.gmm.layout import Block, Precision
-from speechgmm.gmm.model import DiagGMM, LogLinear
+from speechgmm.gmm.model import NO_PART, DiagGMM, LogLinear
 
 Floats = NDArray[np.float64]
-Engine = Literal["numpy", "numba"]
 
 MOST_IN_FLOAT32: Final = 2000.0
-"""The most that may cancel within a component, sum of (mean / deviation)² about the common centre, in float32.
+"""The most that may cancel within a component, sum of (mean / standard deviation)² about the common centre, in float32.
 
 log p(k, x) near the component's mean is the small difference of terms of this size, each rounded by 6e-8 of itself: a
 frame's score is then wrong by some 1e-4 nats. In the recipes' models 400 to 900 cancel, in 48 dimensions at the default
 variance floor 1200. What training asks, variances above 1e-3 of the data's, would let 40,000 pass.
 """
-
-NO_PART: Final = -1e30
-"""Stands for log 0, far below any log density: -inf times the zeros of a padded row would be NaN."""
 
 FEWEST_IN_FLOAT32: Final = 64
 """Components in all below which float32 saves next to nothing: calls cost more than products."""
@@ -53,7 +50,7 @@ class Space:
 
     @classmethod
     def of(cls, models: Sequence[DiagGMM]) -> "Space":
-        """Mean and deviation of the average of these mixtures.
+        """Mean and standard deviation of the average of these mixtures.
 
         >>> space = Space.of([DiagGMM([1.0], [[mean]], [[3.0]]) for mean in (4.0, 6.0)])
         >>> space.centre, space.scale

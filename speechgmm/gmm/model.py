@@ -6,6 +6,7 @@ scores.
 
 from dataclasses import dataclass, field, replace
 from math import isfinite
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import ShapeError
 
 Floats = NDArray[np.float64]
+
+NO_PART: Final = -1e30
+"""Stands for log 0, far below any log density: -inf less -inf, or times 0, would be NaN."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +131,15 @@ class DiagGMM(Components):
     def marginal_variances(self) -> Floats:
         """The variance (K, D) of each dimension in each component."""
         return self.variances
+
+    def overall_variance(self) -> Floats:
+        """The variance (D,) of the whole mixture: within its components and between their means.
+
+        >>> DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]]).overall_variance()
+        array([5.])
+        """
+        variance: Floats = self.weights @ (self.variances + (self.means - self.centre()) ** 2)
+        return variance
 
     def with_components(self, weights: Floats, means: Floats, like: NDArray[np.intp]) -> "DiagGMM":
         """Other components (K,), (K, D), each with the variances of the component of this number in ``like`` (K,)."""

@@ -79,7 +79,10 @@ class OnlineEM:
         if self.prior is None:
             self.prior = ConjugatePrior.flat(*self.model.means.shape)
         if self.prior.means.shape != self.model.means.shape:
-            raise ShapeError(f"a prior of shape {self.prior.means.shape} for a model of {self.model.means.shape}")
+            raise ShapeError(
+                f"a prior of shape {self.prior.means.shape} for a model of shape {self.model.means.shape}; expected "
+                "the same (K, D)"
+            )
         self._stats = statistics_of(self.model, self.model.weights)
 
     @classmethod
@@ -104,11 +107,13 @@ class OnlineEM:
         Raises:
             ShapeError, FitError, ConfigError: As ``fit_gmm``, and as the class.
         """
-        values, _ = check_frames(frames)
+        values = check_frames(frames)
         _, variance = moments(values)
         if not variance.all():
             constant = int(np.argmin(variance))
-            raise FitError(f"dimension {constant} is the same in the first {len(values)} frames; begin with more")
+            raise FitError(
+                f"dimension {constant} is the same in the first {len(values)} frames; begin with more frames"
+            )
         start = initial_model(
             values,
             n_components,
@@ -129,7 +134,7 @@ class OnlineEM:
         values = np.asarray(frames)
         if not len(values):
             return
-        values, _ = check_frames(values)
+        values = check_frames(values)
         if values.shape[1] != self.model.n_features:
             raise ShapeError(
                 f"frames of {values.shape[1]} dimensions for a model of {self.model.n_features}; "
@@ -152,11 +157,10 @@ class OnlineEM:
     @one_blas_thread()
     def _step(self, frames: Frames) -> None:
         model = self.model
-        centre = model.centre()
-        overall = model.weights @ (model.variances + (model.means - centre) ** 2)
+        overall = model.overall_variance()
         batches = prepare(
             frames,
-            centre=centre,
+            centre=model.centre(),
             scale=np.sqrt(overall),
             precision=resolve_precision(self.precision, float((model.variances / overall).min())),
             block=block_size(self.batch, model.n_features, model.n_components),

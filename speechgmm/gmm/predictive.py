@@ -20,7 +20,7 @@ from speechgmm.gmm.likelihoods import check_dimensions
 Floats = NDArray[np.float64]
 
 _CELLS: Final = 2**15  # of a (components, frames) block: two of them stay in the L2 cache
-_TOGETHER: Final = 4  # dimensions that share a logarithm: their product is finite for any feature below 1e38 deviations
+_TOGETHER: Final = 4  # dimensions that share a logarithm: their product is finite below 1e38 standard deviations
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -81,7 +81,7 @@ def prepared(
         )
         sparse = sparse and source.weights is None and options.estimator == "em"
         size = BLOCK if sparse else block_size(len(source), source.n_features, count)
-        # The deviation decides the accuracy in float32, the floor only where there is no deviation.
+        # The scale decides the accuracy in float32: a standard deviation, of the floor where frames do not vary.
         scale = np.sqrt(np.where(variance > 0, variance, least))
         references = batches(source, mean, scale, _precision(options, least, begin, variance), size)
     if sparse:
@@ -96,7 +96,9 @@ def _check_start(start: object, shape: tuple[int, int], options: EMOptions) -> N
         expected = "a DiagGMM" if forms is DiagGMM else "a DiagGMM or a FullGMM"
         raise ConfigError(f"start {start!r}; expected {expected}, or None; init says how a start is made")
     if start.means.shape != shape:
-        raise ShapeError(f"a start of shape {start.means.shape} for {shape[0]} components of {shape[1]} dimensions")
+        raise ShapeError(
+            f"a start of shape {start.means.shape} for {shape[0]} components of {shape[1]} dimensions; expected {shape}"
+        )
     if options.n_init not in (None, 1):
         raise ConfigError(f"n_init {options.n_init} beside a start, where it has no effect; leave out one or the other")
 

@@ -24,7 +24,7 @@ MIN_COUNT: Final = 1e-3
 
 RESOLUTION: Final = 8 * float(np.finfo(np.float64).eps)
 """A variance below this times the squared distance from the mixture's mean cannot be told from rounding in
-``squares - sums²``; a deviation below this times the mean cannot be told from rounding of the frames."""
+``squares - sums²``; a standard deviation below this times the mean cannot be told from rounding of the frames."""
 
 
 def dead_components(mean_counts: Floats, min_count: float) -> tuple[int, ...]:
@@ -105,7 +105,10 @@ class ConjugatePrior:
             ShapeError: The statistics are of a mixture of another size.
         """
         if stats.sums.shape != self.means.shape:
-            raise ShapeError(f"statistics of shape {stats.sums.shape} for a prior of shape {self.means.shape}")
+            raise ShapeError(
+                f"statistics of shape {stats.sums.shape} for a prior of shape {self.means.shape}; expected those of a "
+                "mixture of the prior's size"
+            )
         n, kappa = stats.counts[:, None], self.mean_counts[:, None]
         mean_counts = self.mean_counts + stats.counts
         # The frames' own mean, as a step away from the reference, and their scatter about it: no raw coordinates.

@@ -43,7 +43,7 @@ def cancelled(model: Mixture, centre: Floats) -> float:
     """What cancels within the components of a mixture where frames are centred at ``centre`` (D,), in nats.
 
     The log density of a narrow component far from the centre is the small difference of large terms, of the size of
-    (mean / deviation)², each rounded. Components are rounded independently.
+    (mean / standard deviation)², each rounded. Components are rounded independently.
 
     >>> round(cancelled(DiagGMM([0.5, 0.5], [[-10.0], [10.0]], [[1.0], [1.0]]), np.zeros(1)), 3)
     70.711

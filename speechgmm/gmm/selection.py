@@ -11,15 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speechgmm.errors import ConfigError, FitError
-from speechgmm.gmm.candidates import allowed as allowed
-from speechgmm.gmm.candidates import candidate_frames
+from speechgmm.gmm.candidates import allowed, candidate_frames
 from speechgmm.gmm.component_count import frames_each
 from speechgmm.gmm.concurrency import ALL_CORES, asked_workers, batch_mapper
-from speechgmm.gmm.criteria import AT_THE_END as AT_THE_END
-from speechgmm.gmm.criteria import NAMES as NAMES
-from speechgmm.gmm.criteria import Candidate, Choice, Criterion, candidate_of, why_chosen
-from speechgmm.gmm.criteria import n_parameters as n_parameters
-from speechgmm.gmm.criteria import penalised as penalised
+from speechgmm.gmm.criteria import Candidate, Choice, Criterion, candidate_of, penalised, why_chosen
 from speechgmm.gmm.em import Fit
 from speechgmm.gmm.families import Covariance
 from speechgmm.gmm.fit import fit_mixture
@@ -61,7 +56,8 @@ def choose_n_components(
 
     Candidates go from small to large, and the search ends once ``PATIENCE`` in a row are no better than the best before
     them. Of each the best of ``n_starts`` fits counts: one grown from the candidate before by splitting its heaviest
-    components, the others from nothing. A local maximum is no maximum: with one start, BIC counts wrong more often.
+    components, the others from nothing. EM finds a local maximum: with one start, BIC is wrong about the number more
+    often.
 
     Parameters
     ----------
@@ -106,8 +102,8 @@ def choose_n_components(
         aic        (L - p) / N             Akaike 1974
         held_out   mean log-likelihood of frames that were held out, over 4 parts
 
-    p counts every parameter, also of components that are dead and variances that the floor holds: what is asked for is
-    what is judged. ``occupancy`` is no search: of the largest candidate's components that hold fewer than
+    p counts every parameter, also of components that are dead and variances that the floor holds. ``occupancy`` is no
+    search: of the largest candidate's components that hold fewer than
     ``min_frames`` frames the lighter half is dropped and the rest is estimated again, until none is.
 
     Examples

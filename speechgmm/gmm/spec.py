@@ -99,7 +99,9 @@ class ModelSpec:
         "a component that no frames speak for keeps its mean and variance, or is re-split from the heaviest",
     )
     precision: Literal["auto", "float32", "float64"] = setting(
-        "auto", "precision of the products in training; auto: float64 where variance_floor is below 1e-3, else float32"
+        "auto",
+        "precision of the products in training; auto: float64 where a variance of the start is below 1e-3 of that of "
+        "all frames and variance_floor is below that too, else float32",
     )
     overrelaxed: bool = setting(
         True, "updates go further than the step of EM while the likelihood grows by it: half the iterations"
@@ -118,8 +120,7 @@ class ModelSpec:
     concentration: float | None = setting(
         None,
         "variational: what every component of a Dirichlet is worth before a frame is seen (default 1 / "
-        "n_components), or "
-        "the whole process (default 1); the smaller, the fewer components are used",
+        "n_components), or the whole process (default 1); the smaller, the fewer components are used",
         unit="frames",
         gt=0,
         le=1e12,

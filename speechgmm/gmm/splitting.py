@@ -21,7 +21,7 @@ def split_components(model: Model, which: Sequence[int], directions: ArrayLike) 
     """Replace each component in ``which`` by two of half its weight, moved ``SPLIT_DEVIATIONS`` apart each
     way.
 
-    ``directions`` (len(which), D) or a number multiplies the deviations. The second halves come last.
+    ``directions`` (len(which), D) or a number multiplies the standard deviations. The second halves come last.
 
     >>> split_components(DiagGMM([1.0], [[0.0]], [[1.0]]), [0], 1.0).means.ravel()
     array([-0.2,  0.2])
@@ -48,7 +48,9 @@ def resplit(model: Model, dead: Sequence[int]) -> Model:
     array([1.2, 0.8])
     """
     if len(dead) == model.n_components:
-        raise FitError("every component is dead: all frames together weigh less than the least count; weigh them more")
+        raise FitError(
+            "every component is dead: all frames together count less than min_count; give them larger weights"
+        )
     weights, means, like = model.weights.copy(), model.means.copy(), np.arange(model.n_components)
     for k in dead:
         weights[k] = 0

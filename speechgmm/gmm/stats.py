@@ -89,7 +89,10 @@ class GMMStats:
             ShapeError: They are of mixtures of different size.
         """
         if self.sums.shape != other.sums.shape:
-            raise ShapeError(f"statistics of shape {self.sums.shape} and {other.sums.shape} do not add")
+            raise ShapeError(
+                f"statistics of shape {self.sums.shape} and {other.sums.shape} do not add; expected those of mixtures "
+                "of one size"
+            )
         reference = self.reference if self.n_frames >= other.n_frames else other.reference
         one, two = self.about(reference), other.about(reference)
         return GMMStats(

@@ -53,8 +53,8 @@ class TopStack:
             if model.means.shape != ubm.means.shape:
                 raise ShapeError(
                     f"a mixture of {model.n_components} components in {model.n_features} dimensions and a background "
-                    f"model of {ubm.n_components} in {ubm.n_features}; its top components say something of mixtures "
-                    "adapted from it alone"
+                    f"model of {ubm.n_components} in {ubm.n_features}; expected the same: its top components serve "
+                    "mixtures that were adapted from it"
                 )
         space = Space.of([*models, ubm])
         every = [space.factors(model.log_linear(space.centre)) for model in (ubm, *models)]

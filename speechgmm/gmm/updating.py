@@ -1,4 +1,4 @@
-"""Models in use that hear more: what a model has seen counts, and new frames are added to it.
+"""Adding new frames to a trained mixture, whose earlier frames keep their weight.
 
 Owns the way back from a mixture and its counts to the statistics it was made from. Refuses to know where new frames
 come from, and to guess what a model has seen.
@@ -138,8 +138,8 @@ def update(
     total = float(keep * held.sum()) + len(source)
     if ubm is None and total < model.n_components:
         raise FitError(
-            f"{total:g} frames, new ones and what is kept of the old, for {model.n_components} components; give it "
-            "more, or keep more of what was seen"
+            f"{total:g} frames, new ones and what is kept of the old, for {model.n_components} components; give "
+            "more frames, or raise keep"
         )
     if ubm is None:
         start, moved = model, PARAMETERS
@@ -176,7 +176,10 @@ def _check_sizes(model: DiagGMM, ubm: DiagGMM | None, n_features: int) -> None:
             "features?"
         )
     if ubm is not None and ubm.means.shape != model.means.shape:
-        raise ShapeError(f"a background model of shape {ubm.means.shape} for a model of {model.means.shape}")
+        raise ShapeError(
+            f"a background model of shape {ubm.means.shape} for a model of shape {model.means.shape}; expected the "
+            "background model that the model was adapted from"
+        )
 
 
 def _held(model: DiagGMM, counts: ArrayLike | float) -> Floats:

@@ -13,14 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.bayesian import BayesianGMM, WeightPrior
 from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
-from speechgmm.gmm.em import e_step, rounding_of
+from speechgmm.gmm.em import e_step
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
 from speechgmm.gmm.init import initial_model
 from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM, LogLinear
-from speechgmm.gmm.options import PrecisionChoice, Start, check_memory, resolve_precision
+from speechgmm.gmm.options import PrecisionChoice, Start, check_memory, check_variance, resolve_precision
 from speechgmm.gmm.overrelaxation import FURTHER, FURTHEST, further_statistics
 from speechgmm.gmm.predictive import PredictiveStack
+from speechgmm.gmm.progress import rounding_of
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.keywords import own_keywords
 from speechgmm.parallel import one_blas_thread
@@ -163,9 +164,7 @@ def fit_variational(
         n_components = MOST_COMPONENTS
     with batch_mapper(n_jobs, map, source, n_components) as spread:
         mean, variance = moments(source, map=spread)
-        if not np.isfinite(variance).all():
-            d = int(np.flatnonzero(~np.isfinite(variance))[0])
-            raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
+        check_variance(variance)
         if prior is None:
             prior = BayesianGMM.around(mean, variance, n_components, **given)  # type: ignore[arg-type]  # by name
         chosen = "float64" if precision == "auto" else resolve_precision(precision, 1.0)
@@ -178,7 +177,7 @@ def fit_variational(
             begin = mixture.log_linear()
         else:
             begin = prior.log_linear()
-        # Centre and scale are the prior's, too, where there are few frames: they have no deviation to speak of.
+        # Frames that do not vary are scaled by the prior.
         scale = np.sqrt(np.where(variance > 0, variance, prior.mixture().variances.max(axis=0)))
         size = block_size(len(source), source.n_features, prior.n_components)
         held = hold(batches(source, mean, scale, chosen, size), memory, map=spread)
@@ -187,7 +186,9 @@ def fit_variational(
 
 def _checked_start(start: DiagGMM | BayesianGMM, prior: BayesianGMM) -> DiagGMM | BayesianGMM:
     if (start.n_components, start.n_features) != prior.conjugate.means.shape:
-        raise ShapeError(f"{start!r} to start from, for a prior of shape {prior.conjugate.means.shape}")
+        raise ShapeError(
+            f"{start!r} to start from, for a prior of shape {prior.conjugate.means.shape}; expected the same (K, D)"
+        )
     return start
 
 

@@ -34,10 +34,10 @@ class Span:
     first: int
     stop: int
     log_score: float  # nats: of its frames and of the arcs that lead to them; over an utterance they sum to its score
-    confidence: float | None = None  # mean posterior of the label at its frames; None: not asked for
+    confidence: float | None = None  # 0 to 1, see `with_confidence` and, of forced alignments, `with_fit`
     start: float | None = None  # frames: expected beginning; None: ``first``
     end: float | None = None  # frames: expected end; None: ``stop``
-    scores: "SpanScores | None" = None  # see `phone_scores.AlignmentScorer.scored`; None: not asked for
+    scores: "SpanScores | None" = None  # see `phone_scores.AlignmentScorer.placed`; None: not asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,7 @@ def alignment(graph: Graph, path: BestPath, log_emissions: ArrayLike) -> Alignme
     [('a', 0, 2), ('b', 2, 3)]
     """
     emissions = np.asarray(log_emissions)
-    n_frames = len(path.nodes)
-    gains = emissions[np.arange(n_frames), graph.states[path.nodes]].astype(np.float64)
-    gains[0] += graph.log_start[path.nodes[0]]
-    gains[1:] += graph.log_weights[path.arcs[1:]]
-    gains[-1] += graph.log_end[path.nodes[-1]]
+    gains = frame_gains(graph, path, emissions)
     breaks = np.append(2, graph.breaks[path.arcs[1:]])
     units = graph.units[path.nodes]
     spans = tuple(
@@ -89,6 +85,18 @@ def alignment(graph: Graph, path: BestPath, log_emissions: ArrayLike) -> Alignme
         if words[first] >= 0
     )
     return Alignment(spans, said, path.score)
+
+
+def frame_gains(graph: Graph, path: BestPath, emissions: Floats) -> Floats:
+    """(T,) what each frame adds to a path's score in nats: its log-likelihood, and the arcs that lead to it.
+
+    The start counts for the first frame, and the end for the last.
+    """
+    gains = emissions[np.arange(len(path.nodes)), graph.states[path.nodes]].astype(np.float64)
+    gains[0] += graph.log_start[path.nodes[0]]
+    gains[1:] += graph.log_weights[path.arcs[1:]]
+    gains[-1] += graph.log_end[path.nodes[-1]]
+    return gains
 
 
 def with_confidence(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import DataError, first_few
+from speechgmm.errors import DataError, counted, first_few
 from speechgmm.hmm.network import Network
 
 Floats = NDArray[np.float64]
@@ -152,13 +152,16 @@ def _witten_bell(counts: Floats, lower: Floats) -> Floats:
 
 
 def _places(sequences: Sequence[Sequence[str]], number: dict[str, int]) -> list[NDArray[np.intp]]:
-    strangers = sorted({label for sequence in sequences for label in sequence if label not in number})
-    if strangers:
+    unknown = sorted({label for sequence in sequences for label in sequence if label not in number})
+    if unknown:
         raise DataError(
-            f"{len(strangers)} labels are not among the bigram's {len(number)}: "
-            f"{first_few(list(map(repr, strangers)), 10)}"
+            f"{counted(len(unknown), 'label is', 'labels are')} not among the bigram's {len(number)}: "
+            f"{first_few(list(map(repr, unknown)), 10)}; expected only labels of the bigram"
         )
     empty = [n for n, sequence in enumerate(sequences) if not len(sequence)]
     if empty:
-        raise DataError(f"sequence {empty[0]} is empty, and {len(empty) - 1} others; an utterance has a label at least")
+        raise DataError(
+            f"{counted(len(empty), 'sequence is', 'sequences are')} empty, the first is number {empty[0]}; expected "
+            "one label at least in each"
+        )
     return [np.array([number[label] for label in sequence], np.intp) for sequence in sequences]

@@ -130,7 +130,7 @@ def boundary_posteriors(
 class Boundaries:
     """Where each of I units begins, in frames (positions), and how probable it is at its frames."""
 
-    means: Floats  # (I,) at least ``LEAST_APART``
+    means: Floats  # (I,) at least ``LEAST_APART`` from each other
     low: Floats  # (I,)
     high: Floats  # (I,)
     posteriors: Floats  # (I,) mean over the frames of the path

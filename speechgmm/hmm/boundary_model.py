@@ -42,6 +42,9 @@ class BoundaryModel:
 
     A mean is that of all boundaries, plus what the unit on the left adds, plus what the one on the right adds: pairs of
     units that were never seen have one too.
+
+    Raises:
+        ShapeError: Arrays that do not fit together.
     """
 
     labels: tuple[str, ...]  # U

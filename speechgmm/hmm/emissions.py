@@ -7,35 +7,32 @@ Refuses to know graphs.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speechgmm.compiler import Engine
 from speechgmm.errors import ShapeError
-from speechgmm.gmm.layout import Block, Precision
+from speechgmm.gmm.kernels import LOG2_E
+from speechgmm.gmm.layout import Block, Precision, padded
 from speechgmm.gmm.likelihoods import Space, check_dimensions, precision_for
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.hmm.compiled_emissions import accumulating, scoring
 
 Floats = NDArray[np.float64]
-Engine = Literal["numba", "numpy"]
-
-LOG2_E: Final = 1 / log(2)
 
 LEAST_SHARE: Final = 1e-12
 """A posterior of a state below it adds nothing to that state's statistics that its other frames leave to be seen."""
-
-_PAD: Final = 16  # columns: one 64-byte line of float32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateStack:
     """The mixtures of S states, M components in all, ready to multiply with rows [z, z², 1, 0...] of frames.
 
-    Products are small: whoever scores many utterances holds BLAS to one thread (``blas.one_blas_thread``), as training
-    does.
+    Products are small: whoever scores many utterances holds BLAS to one thread (``parallel.one_blas_thread``), as
+    training does.
     """
 
     factors: Block  # (M, P), for log2 p(k, x)
@@ -56,10 +53,10 @@ class StateStack:
         where = Space.of(models) if space is None else space
         factors = np.concatenate([where.factors(model.log_linear(where.centre)) for model in models])
         chosen = precision or precision_for(factors)
-        padded = np.zeros((len(factors), _PAD * -(-factors.shape[1] // _PAD)))
-        padded[:, : factors.shape[1]] = LOG2_E * factors
+        wide = np.zeros((len(factors), padded(factors.shape[1])))
+        wide[:, : factors.shape[1]] = LOG2_E * factors
         offsets = np.concatenate([[0], np.cumsum([model.n_components for model in models])])
-        return cls(padded.astype(chosen), offsets, where)
+        return cls(wide.astype(chosen), offsets, where)
 
     @property
     def n_states(self) -> int:

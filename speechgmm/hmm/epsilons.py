@@ -4,12 +4,11 @@ A cycle without words would let a decoder go round for ever without time passing
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from speechgmm.errors import DataError
-from speechgmm.hmm.network import Network
+from speechgmm.hmm.network import Network, reached
 
 
 def break_epsilon_cycles(network: Network) -> Network:
@@ -56,7 +55,7 @@ def trim(network: Network) -> Network:
     for source, _, target, _ in arcs:
         ahead[source].append(target)
         back[target].append(source)
-    used = _reached([network.start], ahead) & _reached(finals, back)
+    used = reached([network.start], ahead) & reached(finals, back)
     if network.start not in used:
         raise DataError(
             "the grammar accepts nothing: no sentence leads from its beginning to its end; look for <VOID> and for "
@@ -66,17 +65,6 @@ def trim(network: Network) -> Network:
     kept = tuple((number[p], word, number[q], weight) for p, word, q, weight in arcs if p in used and q in used)
     ends = {number[state]: weight for state, weight in finals.items() if state in used}
     return Network(len(used), kept, number[network.start], ends)
-
-
-def _reached(starts: Iterable[int], following: Mapping[int, list[int]]) -> set[int]:
-    seen = set(starts)
-    waiting = list(seen)
-    while waiting:
-        for state in following.get(waiting.pop(), ()):
-            if state not in seen:
-                seen.add(state)
-                waiting.append(state)
-    return seen
 
 
 def _cycles(network: Network) -> dict[int, int]:

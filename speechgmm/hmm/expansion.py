@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speechgmm.errors import ConfigError, DataError, counted
+from speechgmm.errors import ConfigError, DataError, counted, first_few
 from speechgmm.hmm.graph import Graph, Links, assemble
 from speechgmm.hmm.hmm import Units
-from speechgmm.hmm.network import Lexicon, LogWeights, Network
+from speechgmm.hmm.network import Lexicon, LogWeights, Network, reached
 
 Closure = dict[int, float]
 """State -> log weight of all ways to it that say nothing."""
@@ -156,8 +156,8 @@ def _pronunciations(
     unknown = sorted({*used, *([] if silence is None else [silence])} - numbers.keys())
     if unknown:
         raise DataError(
-            f"units that were never trained: {', '.join(unknown)}; there are {', '.join(units.labels[:12])}"
-            f"{', ...' if len(units.labels) > 12 else ''}; is the dictionary of another set of phones?"
+            f"units that were never trained: {', '.join(unknown)}; there are {first_few(units.labels, 12)}; is the "
+            "dictionary of another set of phones?"
         )
     empty = sorted(word for word in words if not all(lexicon[word]))
     if empty:
@@ -165,7 +165,7 @@ def _pronunciations(
     unfitting = sorted(word for word in words if word in log_weights and len(log_weights[word]) != len(lexicon[word]))
     if unfitting:
         raise DataError(
-            f"as many weights as pronunciations are expected, and there are others for {', '.join(unfitting)}"
+            f"another number of weights than of pronunciations of {', '.join(unfitting)}; expected a weight for each"
         )
     found: dict[str | None, dict[tuple[int, ...], float]] = {}
     for word in words:
@@ -260,13 +260,5 @@ def _useful(
     for chain in chains:
         forward[chain.source].add(chain.target)
         backward[chain.target].add(chain.source)
-    ahead, behind = _reached({start}, forward), _reached(set(finals), backward)
+    ahead, behind = reached([start], forward), reached(finals, backward)
     return [chain for chain in chains if chain.source in ahead and chain.target in behind]
-
-
-def _reached(states: set[int], arcs: Mapping[int, set[int]]) -> set[int]:
-    found, front = set(states), set(states)
-    while front:
-        front = {b for a in front for b in arcs.get(a, ())} - found
-        found |= front
-    return found

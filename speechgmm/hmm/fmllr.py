@@ -31,6 +31,9 @@ class FMLLRStats:
 
     xi is [x, 1], the frame with a 1; the variance and the mean are those of the Gaussian that the frame belongs to.
 
+    Raises:
+        ShapeError: Arrays that do not fit together.
+
     >>> one = fmllr_statistics([[2.0]], [[1.0]], [[0.5]])
     >>> both = one + one
     >>> both.count, both.quadratic.tolist(), both.linear.tolist()

@@ -91,7 +91,7 @@ def vocabulary(network: Network) -> frozenset[str]:
     >>> sorted(vocabulary(word_choice(["one", "two"])))
     ['one', 'two']
     """
-    return frozenset(word for _, word, _, _ in network.arcs if word is not None)
+    return frozenset(network.words)
 
 
 @dataclass(slots=True)

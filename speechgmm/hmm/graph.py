@@ -24,6 +24,9 @@ class Graph:
 
     A log weight is that of the language plus that of the HMM's transition; ``under`` changes the latter, so that a
     graph outlives the updates of training. Several arcs may join the same two nodes (a loop in a unit and out of it).
+
+    Raises:
+        ShapeError: No nodes, or offsets that do not fit nodes and arcs.
     """
 
     states: Numbers  # (N,) number among the units' ``emissions``

@@ -33,6 +33,9 @@ from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 
+AlignedParcel = tuple[tuple[Utterance, ...], Numbers]
+"""Some utterances, and the state of each of their frames (T,), one utterance after another."""
+
 UPDATES: Final = 4
 """Of the mixtures on one alignment."""
 
@@ -84,8 +87,8 @@ class HeldTraining:
     """Utterances with the prior of their mixtures: what does not change while mixtures are trained on alignments.
 
     The frames need not be those that were aligned, but there must be as many: those of another transform will do.
-    Work goes through ``map``, which must keep
-    order; tasks are cut by the data alone, so that no number of workers changes a byte.
+    Work goes through ``map``, which must keep order; tasks are cut by the data alone, so that no number of workers
+    changes a byte.
 
     >>> from speechgmm.hmm import left_to_right, linear
     >>> frames = np.array([[0.0], [0.2], [-0.2], [5.0], [5.1], [4.9]] * 5)
@@ -195,14 +198,14 @@ class HeldTraining:
                 raise FitError(f"mixture {number} of the states: {error}") from error
         return tuple(found)
 
-    def _statistics(self, tasks: "Sequence[_Task]", mixtures: Sequence[DiagGMM]) -> GMMStats:
+    def _statistics(self, tasks: Sequence[AlignedParcel], mixtures: Sequence[DiagGMM]) -> GMMStats:
         total: GMMStats = reduce(add, self.map(partial(_accumulate_parcel, stack=self._stack(mixtures)), tasks))
         return total
 
     def _stack(self, mixtures: Sequence[DiagGMM]) -> StateStack:
         return StateStack.of(mixtures, space=self.space, precision=self.precision)
 
-    def _tasks(self, alignments: Alignments, n_mixtures: int) -> "list[_Task]":
+    def _tasks(self, alignments: Alignments, n_mixtures: int) -> list[AlignedParcel]:
         """Parcels of utterances with the mixture of each frame."""
         lengths = [len(states) for states in alignments.states]
         if lengths != [utterance.n_frames for utterance in self.utterances]:
@@ -213,14 +216,16 @@ class HeldTraining:
         numbers = alignments.states
         if min(map(np.min, numbers)) < 0 or max(map(np.max, numbers)) >= n_mixtures:
             raise ShapeError(f"a frame whose state has no mixture among {n_mixtures}; expected the states aligned to")
-        found, first = [], 0
-        for parcel in parcels(self.utterances):
-            found.append((parcel, np.concatenate(numbers[first : first + len(parcel)])))
-            first += len(parcel)
-        return found
+        return aligned_parcels(self.utterances, alignments)
 
 
-_Task = tuple[tuple[Utterance, ...], Numbers]
+def aligned_parcels(utterances: Sequence[Utterance], alignments: Alignments) -> list[AlignedParcel]:
+    """Whole utterances as `parcels` cuts them, with the state of each frame."""
+    found, first = [], 0
+    for parcel in parcels(utterances):
+        found.append((parcel, np.concatenate(alignments.states[first : first + len(parcel)])))
+        first += len(parcel)
+    return found
 
 
 def train_held(
@@ -230,12 +235,11 @@ def train_held(
     alignments: Alignments,
     spec: HMMSpec,
     *,
-    n_updates: int = UPDATES,
     graphs: KeptGraphs | None = None,
 ) -> tuple[Units, HeldFit]:
     """Grow mixtures (E,) to the sizes that ``spec`` asks for, on alignments that are made anew at each level.
 
-    Levels are those of `sizes_by_level` from the largest mixture's size on. At each come splits, ``n_updates`` updates
+    Levels are those of `sizes_by_level` from the largest mixture's size on. At each come splits, ``UPDATES`` updates
     and an alignment; after the last level's as many updates again. Returns units with the transitions of the last
     alignment, drawn to those of ``units``, and the mixtures of their states, and the last fit. Raises as the methods of
     ``held``.
@@ -245,22 +249,17 @@ def train_held(
     largest = max(model.n_components for model in mixtures)
     for sizes in sizes_by_level(spec, held.frames_of(alignments, len(mixtures)), largest):
         models = grown_mixtures(fit.mixtures, fit.counts, sizes, spec.frames_per_component)
-        fit = held.update(alignments, models, n_updates=n_updates)
+        fit = held.update(alignments, models, n_updates=UPDATES)
         units = with_transitions(units, topology, alignments, held.prior)
         alignments = held.align(units, fit.mixtures, beam=spec.beam, graphs=kept)
-    fit = held.update(alignments, fit.mixtures, n_updates=n_updates)
+    fit = held.update(alignments, fit.mixtures, n_updates=UPDATES)
     units = with_transitions(units, topology, alignments, held.prior)
     return units.with_parameters(fit.mixtures), fit
 
 
 def with_transitions(units: Units, topology: Units, alignments: Alignments, prior: HMMPrior) -> Units:
     """The units with the transitions that alignments have, drawn by the prior to those of ``topology``."""
-    transitions = []
-    for number, (hmm, start) in enumerate(zip(units.hmms, topology.hmms, strict=True)):
-        span = slice(units.first_transitions[number], units.first_transitions[number + 1])
-        counts = alignments.transitions[span].reshape(start.transitions.shape)
-        transitions.append(prior.transitions(hmm, start, counts))
-    return units.with_parameters(units.emissions, transitions)
+    return units.with_parameters(units.emissions, prior.transitions(units, topology, alignments.transitions))
 
 
 def _align_parcel(
@@ -286,7 +285,7 @@ def _align_parcel(
     return Alignments(tuple(found), transitions, score)
 
 
-def _accumulate_parcel(task: _Task, *, stack: StateStack) -> GMMStats:
+def _accumulate_parcel(task: AlignedParcel, *, stack: StateStack) -> GMMStats:
     """The statistics of some utterances whose frames have a mixture each."""
     utterances, numbers = task
     rows = stack.rows(np.concatenate([utterance.load() for utterance in utterances]))

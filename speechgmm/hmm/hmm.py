@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import ConfigError, DataError, ShapeError
+from speechgmm.errors import ConfigError, DataError, ShapeError, first_few
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.hmm.tied_states import BOUNDARY, TiedStates
 
@@ -197,10 +197,9 @@ class Units:
         try:
             return self.labels.index(label)
         except ValueError:
-            known = ", ".join(self.labels[:8]) + (", ..." if len(self.labels) > 8 else "")
             raise DataError(
-                f"no unit {label!r} among the {len(self.labels)} that were trained ({known}); is it a phone of another "
-                "set, or one that the training data lack?"
+                f"no unit {label!r} among the {len(self.labels)} that were trained ({first_few(self.labels, 8)}); is "
+                "it a phone of another set, or one that the training data lack?"
             ) from None
 
 

@@ -50,6 +50,21 @@ class Network:
         return tuple(sorted({word for _, word, _, _ in self.arcs if word is not None}))
 
 
+def reached(starts: Iterable[int], following: Mapping[int, Iterable[int]]) -> set[int]:
+    """The states that any way from ``starts`` leads to, these included; ``following`` are those after each state.
+
+    >>> sorted(reached([0], {0: [1], 1: [0, 2], 3: [4]}))
+    [0, 1, 2]
+    """
+    found = set(starts)
+    waiting = list(found)
+    while waiting:
+        fresh = set(following.get(waiting.pop(), ())) - found
+        found |= fresh
+        waiting += fresh
+    return found
+
+
 def accepted(network: Network, sentences: Iterable[Sequence[str]]) -> list[bool]:
     """Whether each sentence is one of the network's: a path from its start to a final state has these words.
 
@@ -62,18 +77,13 @@ def accepted(network: Network, sentences: Iterable[Sequence[str]]) -> list[bool]
             following.setdefault(source, []).append((word, target))
     finals = {state for state, weight in network.finals.items() if weight > -np.inf}
 
-    def with_epsilons(states: set[int]) -> set[int]:
-        left = list(states)
-        while left:
-            more = {target for word, target in following.get(left.pop(), ()) if word is None} - states
-            left += more
-            states |= more
-        return states
+    silent = {source: [target for word, target in arcs if word is None] for source, arcs in following.items()}
 
     def ends(sentence: Sequence[str]) -> set[int]:
-        states = with_epsilons({network.start})
+        states = reached([network.start], silent)
         for said in sentence:
-            states = with_epsilons({target for s in states for word, target in following.get(s, ()) if word == said})
+            after = {target for state in states for word, target in following.get(state, ()) if word == said}
+            states = reached(after, silent)
         return states
 
     return [not finals.isdisjoint(ends(sentence)) for sentence in sentences]

@@ -5,12 +5,12 @@ know mixtures: log-likelihoods of states come in.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.compiler import compiled
+from speechgmm.compiler import Engine, compiled
 from speechgmm.errors import ConfigError, DataError, ShapeError, counted
 from speechgmm.hmm.compiled_passes import (
     backward_loops,
@@ -23,7 +23,6 @@ from speechgmm.hmm.graph import Graph
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int32]
-Engine = Literal["numba", "numpy"]
 
 WIDER: Final = 4.0
 """How much wider a beam is tried in which no path is left."""
@@ -71,6 +70,7 @@ def forward_backward(
 
     Raises:
         ShapeError: Log-likelihoods of another shape, or NaN.
+        ConfigError: A beam that is not above 0.
         DataError: Fewer frames than the shortest path; no path left in the beam, nor in one ``WIDER``.
 
     >>> from speechgmm.hmm import HMM, Units, left_to_right, linear

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.hmm.alignment import Alignment, Span
-from speechgmm.hmm.boundaries import LEVEL, Boundaries, Evidence, boundaries
+from speechgmm.hmm.alignment import Alignment, Span, frame_gains
+from speechgmm.hmm.boundaries import Boundaries, Evidence, boundaries
 from speechgmm.hmm.boundary_model import BoundaryModel
 from speechgmm.hmm.durations import chained, duration_z
 from speechgmm.hmm.graph import Graph, Links, assemble, loop
@@ -92,7 +92,6 @@ class AlignmentScorer:
         log_emissions: ArrayLike,
         frames: ArrayLike,
         *,
-        level: float = LEVEL,
         scores: bool = False,
     ) -> Alignment:
         """The same alignment, with spans that begin and end at the means of their boundaries' posteriors.
@@ -105,8 +104,6 @@ class AlignmentScorer:
             (T, S) nats, of all mixtures of the units.
         frames
             (T, D) that they are of, for the boundary model.
-        level
-            Probability of the intervals of boundaries.
         scores
             Whether each unit and word has its `SpanScores`.
 
@@ -127,7 +124,7 @@ class AlignmentScorer:
         """
         emissions = np.asarray(log_emissions, np.float64)
         words, firsts = self._words(found), [one.first for one in found.units]
-        where = boundaries(self.units, words, firsts, emissions, level=level, evidence=self._evidence(frames))
+        where = boundaries(self.units, words, firsts, emissions, evidence=self._evidence(frames))
         positions = np.append(where.means, len(emissions))
         judge = self._judge(found, emissions, where) if scores else None
 
@@ -186,12 +183,7 @@ class AlignmentScorer:
 
     def _free_gains(self, emissions: Floats) -> Floats:
         """(T,) log-likelihood of each frame on the best path of any units, with the transition that leads to it."""
-        path = viterbi(self.free, emissions)
-        gains = emissions[np.arange(len(emissions)), self.free.states[path.nodes]]
-        gains[0] += self.free.log_start[path.nodes[0]]
-        gains[1:] += self.free.log_weights[path.arcs[1:]]
-        gains[-1] += self.free.log_end[path.nodes[-1]]
-        return gains
+        return frame_gains(self.free, viterbi(self.free, emissions), emissions)
 
     def _missing(self, found: Alignment, emissions: Floats) -> Floats:
         """(I,) what the best further unit after each gains, or 0."""

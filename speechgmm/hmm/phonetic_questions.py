@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from speechgmm.errors import DataError, counted
+from speechgmm.errors import DataError, counted, first_few
 from speechgmm.hmm.context_statistics import Floats, gaussian_log_likelihood
 from speechgmm.hmm.tied_states import BOUNDARY
 
@@ -70,9 +70,8 @@ def given_questions(lines: Iterable[Sequence[str]], labels: Sequence[str]) -> Se
     unknown = sorted({label for line in asked for label in line} - numbers.keys())
     if unknown:
         raise DataError(
-            f"questions about {counted(len(unknown), 'unit')} that there are not: {', '.join(unknown[:10])}"
-            f"{', ...' if len(unknown) > 10 else ''}; expected phones of the dictionary, such as "
-            f"{', '.join(labels[:5])}"
+            f"questions about {counted(len(unknown), 'unit')} that there are not: {first_few(unknown, 10)}; expected "
+            f"phones of the dictionary, such as {', '.join(labels[:5])}"
         )
     if not asked or not all(asked):
         raise DataError("questions without a unit, or no question; expected the phones of one question on each line")

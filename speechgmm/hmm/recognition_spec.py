@@ -111,8 +111,8 @@ class RecognitionSpec:
             raise ConfigError("recognition.graphemes needs recognition.text: normalised, since letters have no case")
         if self.text == "normalised" and (self.language == "word" or self.labels == "segments"):
             raise ConfigError(
-                "recognition.text: normalised is for transcripts of several words; set language: loop, bigram or "
-                "grammar, and no labels: segments"
+                "recognition.text: normalised is for transcripts of several words; set language: loop, bigram, "
+                "grammar or arpa, and no labels: segments"
             )
         if (self.language == "arpa") != (self.arpa is not None):
             raise ConfigError(

@@ -34,7 +34,6 @@ class HMMSpec:
 
     __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
 
-    # RUF009: see FeatureSpec.
     n_states: int = setting(3, "states of a unit, from left to right (about 10 for a word)", ge=1, le=1000)
     silence_states: int = setting(3, "states of the unit for silence", ge=1, le=1000)
     skips: int = setting(0, "states that may be left out on the way from one to the next", ge=0, le=100)
@@ -123,7 +122,11 @@ class HMMSpec:
                 "leave them out"
             )
         if min(self.n_states, self.silence_states, self.n_components, self.iterations) < 1 or self.skips < 0:
-            raise ConfigError("hmm: states, components and iterations of 1 or more expected, and skips of 0 or more")
+            raise ConfigError(
+                f"hmm.n_states {self.n_states}, silence_states {self.silence_states}, n_components "
+                f"{self.n_components}, iterations {self.iterations} and skips {self.skips}; expected skips of 0 or "
+                "more, and 1 or more of the others"
+            )
         if self.adapt not in ("none", "fmllr", "sat"):
             raise ConfigError(f"hmm.adapt {self.adapt!r}; expected none, fmllr or sat")
         if not (self.adapt_prior > 0 and self.adapt_rounds >= 1):
@@ -138,7 +141,8 @@ class HMMSpec:
         if not (self.variance_floor > 0 and self.variance_prior >= 0 and self.transition_prior >= 0 and self.beam > 0):
             raise ConfigError(
                 f"hmm.variance_floor {self.variance_floor:g}, variance_prior {self.variance_prior:g}, transition_prior "
-                f"{self.transition_prior:g} and beam {self.beam:g}; expected the former and the last above 0"
+                f"{self.transition_prior:g} and beam {self.beam:g}; expected variance_floor and beam above 0, and "
+                "priors of 0 or more"
             )
 
     @property

@@ -19,6 +19,7 @@ from speechgmm.errors import ShapeError
 from speechgmm.features import FeatureSpec, front_end
 from speechgmm.features.front_end import FrontEnd
 from speechgmm.features.speech_frames import FRONT_END, SpeechFrames, averaged
+from speechgmm.features.vad import SILENT
 from speechgmm.gmm import DiagGMM, adapt_map, log_likelihoods
 from speechgmm.hmm.graph import Graph, loop
 from speechgmm.hmm.hmm import tied_units
@@ -29,9 +30,6 @@ from speechgmm.setting import FORBID_UNKNOWN, setting
 Floats = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
-
-SILENT: Final = 0.0
-"""Nats of a 16-bit frame: below it is digital silence, which is never speech."""
 
 _FLOOR: Final = 0.01  # of the mean variance in a dimension, under adaptation
 _NEIGHBOURS: Final = 10  # frames on either side, over which the ratio is averaged that a frame is adapted to by

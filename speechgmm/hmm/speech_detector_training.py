@@ -20,7 +20,7 @@ from speechgmm.features.silence import stretches
 from speechgmm.features.speech_frames import SpeechFrames
 from speechgmm.features.vad import gaussian_vad
 from speechgmm.gmm import DiagGMM, fit_gmm
-from speechgmm.hmm.speech_detector import SpeechDetector, SpeechDetectorSpec
+from speechgmm.hmm.speech_detector import SpeechDetector
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 Float32Array = NDArray[np.float32]
@@ -71,7 +71,6 @@ def train_speech_detector(
     sample_rate: int,
     *,
     scenes: SceneSpec | None = None,
-    spec: SpeechDetectorSpec | None = None,
     seed: int = 0,
     n_jobs: int = -1,
 ) -> SpeechDetector:
@@ -98,7 +97,7 @@ def train_speech_detector(
             f"{LEAST_FRAMES} at least: give more recordings, or train without a speech detector"
         )
     speech, other = (_mixture(np.concatenate(rows[what]), how.n_components, seed, n_jobs) for what in (SPEECH, OTHER))
-    return SpeechDetector(speech, other, sample_rate, spec or SpeechDetectorSpec())
+    return SpeechDetector(speech, other, sample_rate)
 
 
 def frames_of(samples: Float32Array, sample_rate: int) -> tuple[Float32Array, Float32Array]:

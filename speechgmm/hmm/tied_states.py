@@ -103,7 +103,8 @@ class TiedStates:
         if reached != set(range(len(self.emissions))):
             strange = sorted(reached ^ set(range(len(self.emissions))))
             raise ShapeError(
-                f"trees that do not lead to the {len(self.emissions)} mixtures, each at least once: see {strange[:5]}"
+                f"trees whose leaves and {len(self.emissions)} mixtures do not agree in the numbers {strange[:5]}; "
+                "expected a leaf for each mixture at least, and no other"
             )
 
     def of_chain(self, chain: Sequence[int], first_states: Sequence[int]) -> list[int]:

@@ -30,8 +30,15 @@ from speechgmm.gmm.full_e_step import RowBatch, accumulate_full
 from speechgmm.gmm.full_stats import FullStats
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.hmm.component_counts import grown_mixtures
-from speechgmm.hmm.held_alignments import UPDATES, Alignments, HeldTraining, train_held
-from speechgmm.hmm.hmm import Numbers, Units
+from speechgmm.hmm.held_alignments import (
+    UPDATES,
+    AlignedParcel,
+    Alignments,
+    HeldTraining,
+    aligned_parcels,
+    train_held,
+)
+from speechgmm.hmm.hmm import Units
 from speechgmm.hmm.kept_graphs import KeptGraphs
 from speechgmm.hmm.spec import HMMSpec
 from speechgmm.hmm.training import Utterance, parcels, plain_units
@@ -205,7 +212,7 @@ def _start(
     if how.kind == "mllt":
         n_dims = sources[0].load().shape[1]
         return LinearTransform(np.eye(n_dims), np.zeros(n_dims))
-    total: ClassMoments = reduce(add, map(partial(_moments, n_states=n_states), _tasks(sources, alignments)))
+    total: ClassMoments = reduce(add, map(partial(_moments, n_states=n_states), aligned_parcels(sources, alignments)))
     if how.dim > most_directions(total):
         raise ConfigError(
             f"features.transform.dim is {how.dim}, and {np.count_nonzero(total.counts)} states with frames of "
@@ -230,19 +237,7 @@ def _loaded(utterances: Sequence[Utterance]) -> list[Utterance]:
     return [replace(one, frames=one.load()) for one in utterances]
 
 
-_Task = tuple[tuple[Utterance, ...], Numbers]
-
-
-def _tasks(utterances: Sequence[Utterance], alignments: Alignments) -> list[_Task]:
-    """Parcels of utterances with the state of each frame."""
-    found, first = [], 0
-    for parcel in parcels(utterances):
-        found.append((parcel, np.concatenate(alignments.states[first : first + len(parcel)])))
-        first += len(parcel)
-    return found
-
-
-def _moments(task: _Task, *, n_states: int) -> ClassMoments:
+def _moments(task: AlignedParcel, *, n_states: int) -> ClassMoments:
     utterances, states = task
     return class_moments(np.concatenate([one.load() for one in utterances]), states, n_states)
 
@@ -250,7 +245,7 @@ def _moments(task: _Task, *, n_states: int) -> ClassMoments:
 def _scatters(held: HeldTraining, alignments: Alignments, models: Sequence[DiagGMM]) -> tuple[FullStats, ...]:
     """The full statistics of every mixture."""
     work = partial(_scatter_parcel, models=models, centre=held.space.centre)
-    parts = held.map(work, _tasks(held.utterances, alignments))
+    parts = held.map(work, aligned_parcels(held.utterances, alignments))
     total: tuple[FullStats, ...] = reduce(_added, parts)
     return total
 
@@ -259,7 +254,9 @@ def _added(one: Sequence[FullStats], other: Sequence[FullStats]) -> tuple[FullSt
     return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
-def _scatter_parcel(task: _Task, *, models: Sequence[DiagGMM], centre: NDArray[np.float64]) -> tuple[FullStats, ...]:
+def _scatter_parcel(
+    task: AlignedParcel, *, models: Sequence[DiagGMM], centre: NDArray[np.float64]
+) -> tuple[FullStats, ...]:
     utterances, states = task
     rows = np.concatenate([one.load() for one in utterances]) - centre
     found = []

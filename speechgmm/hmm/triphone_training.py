@@ -19,7 +19,7 @@ from speechgmm.gmm.frames import Mapper
 from speechgmm.hmm.context_statistics import Contexts, ContextStats, contexts_of
 from speechgmm.hmm.decision_tree import grow_trees
 from speechgmm.hmm.emissions import StateStack
-from speechgmm.hmm.held_alignments import Alignments, HeldTraining, train_held
+from speechgmm.hmm.held_alignments import UPDATES, Alignments, HeldTraining, train_held
 from speechgmm.hmm.hmm import Units, tied_units
 from speechgmm.hmm.passes import viterbi
 from speechgmm.hmm.phonetic_questions import clustered_questions, given_questions
@@ -114,10 +114,10 @@ def n_passes_triphones(spec: HMMSpec) -> int:
     >>> n_passes_triphones(HMMSpec(n_components=4, context="triphone"))
     76
     """
-    moments, updates = 3, 4  # finite values, means and variances; updates on one alignment
+    moments = 3  # finite values, means and variances
     most = spec.n_components if spec.total_components is None else spec.total_components
     alone, tied = ((size - 1).bit_length() for size in (spec.n_components, most))
-    held = sum(1 + (updates + 1) * max(1, levels) + updates for levels in (alone, tied))
+    held = sum(1 + (UPDATES + 1) * max(1, levels) + UPDATES for levels in (alone, tied))
     return moments + 1 + held + 2 + N_PASSES_TRANSFORM + moments + 1
 
 

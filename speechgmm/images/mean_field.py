@@ -57,7 +57,7 @@ def smooth(
     (see ``neighbour_weights``). Memory beside the result: the same again, and 4 bytes per pixel and pair of neighbours.
 
     Raises:
-        ShapeError: No map (H, W, K), or an image of another size.
+        ShapeError: No map (H, W, K), values that are no posteriors, or an image of another size.
         ConfigError: An option out of range.
 
     >>> noisy = np.full((5, 5, 2), [0.9, 0.1])
@@ -90,6 +90,9 @@ def smooth(
 
 def free_energy(field: ArrayLike, posteriors: ArrayLike, weights: dict[tuple[int, int], Map], strength: float) -> float:
     """The free energy F of a map q (H, W, K) given posteriors (H, W, K), in nats per pixel.
+
+    Raises:
+        ShapeError: No map (H, W, K), or values that are no posteriors.
 
     >>> sure = np.ones((1, 2, 1))
     >>> free_energy(sure, sure, neighbour_weights((1, 2)), strength=3.0)

@@ -33,10 +33,12 @@ class PixelSpec:
 
     __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
 
-    colour: float = setting(1.0, "weight of the colour, in units of its deviation over the image", ge=0)
+    colour: float = setting(1.0, "weight of the colour, in units of its standard deviation over the image", ge=0)
     texture: float = setting(0.5, "weight of the local variation of lightness, likewise", ge=0)
     position: float = setting(0.3, "weight of where the pixel is, likewise", ge=0)
-    scales: tuple[float, ...] = setting((2.0, 6.0), "deviations of the windows that texture is seen in", unit="pixels")
+    scales: tuple[float, ...] = setting(
+        (2.0, 6.0), "standard deviations of the windows that texture is seen in", unit="pixels"
+    )
 
     def __post_init__(self) -> None:
         weights = (self.colour, self.texture, self.position)
@@ -63,7 +65,7 @@ class PixelSpec:
 def pixel_features(image: ArrayLike, spec: PixelSpec, rows: slice = slice(None)) -> Pixels:
     """The features (rows, W, D) of these rows of an image (H, W, 3); the same whichever rows are asked for at once.
 
-    L, a and b; log(1 + deviation of L) at each scale; column and row, from 0 to 1 along the longer side.
+    L, a and b; log(1 + standard deviation of L) at each scale; column and row, from 0 to 1 along the longer side.
 
     Raises:
         ShapeError: No image (H, W, 3) of values from 0 to 1.
@@ -102,7 +104,7 @@ def pixel_features(image: ArrayLike, spec: PixelSpec, rows: slice = slice(None))
 
 
 def _deviation(values: Pixels, scale: float) -> NDArray[np.float64]:
-    """The deviation of values (H, W) within a Gaussian window around each; float64, since squares cancel."""
+    """The standard deviation of values (H, W) within a Gaussian window around each; float64, since squares cancel."""
     from scipy.ndimage import gaussian_filter
 
     exact = values.astype(np.float64)

@@ -25,7 +25,7 @@ _STRIP: Final = 2**18
 """Pixels that go through at a time."""
 
 _INVISIBLE: Final = 0.05
-"""A deviation of L, a or b that nobody sees: greys have a and b of 0.01 by the rounding of their white point."""
+"""A standard deviation of L, a or b that nobody sees: that of a and b in greys is 0.01, as their white is rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class SegmentationSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PixelSpace:
-    """Where pixels are compared: features centred, in units of their part's deviation, times its weight.
+    """Where pixels are compared: features centred, in units of their part's standard deviation, times its weight.
 
     >>> spec = PixelSpec(position=0)
     >>> space = PixelSpace.of(np.random.default_rng(0).random((50, spec.n_features)).astype(np.float32), spec)
@@ -123,7 +123,7 @@ class Segmentation:
     posteriors: NDArray[np.float32]  # (H, W, K), smoothed
     uncertainty: NDArray[np.float32]  # (H, W), entropy of the mixture's own posteriors (mean field makes all look sure)
     fit: Fit | VariationalFit
-    mixture: DiagGMM  # that pixels were asked by: the fit's, its variances at the floor or above
+    mixture: DiagGMM  # that the posteriors are of: the fit's, its variances at the floor or above
     space: PixelSpace
     smoothed: Smoothed | None  # how the smoothing went; None: strength 0
     n_fitted: int  # pixels that the mixture was fitted to

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.gmm.selection import NAMES
+from speechgmm.gmm.criteria import NAMES
 from speechgmm.plots.canvas import FAINT, new_axes, plain_text
 from speechgmm.plots.training import CURVES_WITH_NAMES
 from speechgmm.report.parts import Picture, Section, Table

@@ -152,8 +152,7 @@ def is_narrow(model: DiagGMM) -> bool:
     >>> [is_narrow(DiagGMM([0.5, 0.5], [[0.0], [mean]], [[1.0], [1.0]])) for mean in (9.0, 90.0)]
     [False, True]
     """
-    whole = model.weights @ (model.variances + (model.means - model.centre()) ** 2)
-    return bool((model.variances < LEAST_IN_FLOAT32 * whole).any())
+    return bool((model.variances < LEAST_IN_FLOAT32 * model.overall_variance()).any())
 
 
 class Mixture(DensityMixin, BaseEstimator):

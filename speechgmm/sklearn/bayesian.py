@@ -75,6 +75,8 @@ class BayesianGaussianMixture(Mixture):
         The plug-in mixture: expected weights and means, one over the expected precisions.
     posterior_ : BayesianGMM
         The posterior, for the functions of the package; it can be the prior of the next fit.
+    prior_ : BayesianGMM
+        The prior of the fit.
     mean_precision_, degrees_of_freedom_ : ndarray (K,)
         What is known of means and variances, in rows.
     weight_concentration_ : ndarray (K,), or two of them for a process

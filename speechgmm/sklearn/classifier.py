@@ -164,7 +164,11 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
         return template
 
     def joint_log_likelihoods(self, X: Any, groups: ArrayLike | None = None) -> Floats:
-        """Log density of rows or sequences under each class, times temperature, plus log prior: (S, C) in nats."""
+        """Log density of rows or sequences under each class, times temperature, plus log prior: (S, C) in nats.
+
+        Raises:
+            ValueError: Rows that cannot be used, or that have no finite log-likelihood under any class.
+        """
         check_is_fitted(self)
         sequences = Sequences.of(X, groups)
         rows = validate_data(self, sequences.rows, dtype=list(FLOATS), reset=False)

@@ -25,8 +25,8 @@ def from_sklearn(mixture: Any) -> GaussianMixture:
     Parameters
     ----------
     mixture : sklearn.mixture.GaussianMixture or BayesianGaussianMixture
-        Fitted. Of a Bayesian mixture it is the plug-in mixture: expected
-        weights and means, one over the expected precisions.
+        Fitted. Of a Bayesian mixture it is the plug-in mixture: expected weights and means, one over the expected
+        precisions.
 
     Returns
     -------
@@ -101,7 +101,8 @@ def to_sklearn(mixture: Mixture | AnyGMM) -> Any:
     found.weights_, found.means_ = model.weights.copy(), model.means.copy()
     found.covariances_, found.precisions_, found.precisions_cholesky_ = arrays_of(model, kind)
     found.n_features_in_, found.converged_, found.n_iter_, found.lower_bound_ = model.n_features, True, 0, np.nan
-    for name in ("converged_", "n_iter_", "lower_bound_", "feature_names_in_"):
-        if name in vars(mixture) if isinstance(mixture, Mixture) else False:
-            setattr(found, name, getattr(mixture, name))
+    if isinstance(mixture, Mixture):
+        for name in ("converged_", "n_iter_", "lower_bound_", "feature_names_in_"):
+            if name in vars(mixture):
+                setattr(found, name, getattr(mixture, name))
     return found

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.gmm.covariance_matrices import cholesky_factors
 from speechgmm.gmm.full_model import AnyGMM, FullGMM
 from speechgmm.gmm.model import DiagGMM
 
@@ -53,7 +52,7 @@ def arrays_of(model: AnyGMM, covariance_type: str) -> tuple[Floats, Floats, Floa
     """
     if isinstance(model, FullGMM):
         covariances = model.covariances.copy()
-        factors = np.asarray(np.linalg.inv(cholesky_factors(covariances)).swapaxes(1, 2), np.float64)
+        factors = model.whitened().factors
         precisions: Floats = factors @ factors.swapaxes(1, 2)
         found = (covariances, precisions, factors)
         return found if covariance_type == "full" else (covariances[0], precisions[0], factors[0])

@@ -36,10 +36,8 @@ def piece_statistics(ubm: DiagGMM, pieces: Sequence[ArrayLike], *, map: Mapper =
     >>> [stats.about(0).sums.item() for stats in piece_statistics(ubm, [[[1.0], [2.0]], [[-1.0]]])]
     [3.0, -1.0]
     """
-    # Centre and scale are the background model's, as in adaptation: a short piece hardly varies.
-    centre = ubm.centre()
-    scale = np.sqrt(ubm.weights @ (ubm.variances + (ubm.means - centre) ** 2))
-    return list(map(partial(_statistics, ubm, centre, scale), pieces))
+    # Centre and scale are the background model's, as in adaptation: the variance of a short piece says little.
+    return list(map(partial(_statistics, ubm, ubm.centre(), np.sqrt(ubm.overall_variance())), pieces))
 
 
 def _statistics(ubm: DiagGMM, centre: Floats, scale: Floats, frames: ArrayLike) -> GMMStats:

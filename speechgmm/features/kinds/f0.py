@@ -1,4 +1,4 @@
-"""Log F0 of voiced frames, a stream of its own beside the cepstra: how high a voice is survives noise that they do not.
+"""Log F0 of voiced frames, for a stream beside the cepstra: noise that spoils cepstra leaves the pitch of a voice.
 
 What is owned here is which frames count as voiced; pitch itself is in `speechgmm.features.pitch`.
 """

@@ -8,7 +8,7 @@ import numpy as np
 from speechgmm.errors import counted
 from speechgmm.features import front_end
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
-from speechgmm.gmm.selection import NAMES
+from speechgmm.gmm.criteria import NAMES
 from speechgmm.report.text import aligned
 from speechgmm.tasks.classification.codec import ModelFile, read_model_file
 from speechgmm.tasks.classification.models import ClassModels

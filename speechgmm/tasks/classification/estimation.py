@@ -254,7 +254,7 @@ def _pooled_variance(frames_by_label: Mapping[str, ArrayLike]) -> Floats:
     variances: list[Floats] = []
     for label, frames in frames_by_label.items():
         try:
-            values, _ = check_frames(frames)
+            values = check_frames(frames)
         except (FitError, ShapeError) as error:
             raise type(error)(f"class {label!r}: {error}") from None
         mean, variance = moments(values)

@@ -19,7 +19,7 @@ from speechgmm.engine.shared_settings import common_task, natural_order
 from speechgmm.errors import first_few
 from speechgmm.gmm import AnyGMM, BayesianGMM
 from speechgmm.gmm.component_count import NAMED
-from speechgmm.gmm.selection import AT_THE_END
+from speechgmm.gmm.criteria import AT_THE_END
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.priors import learnt_priors
 from speechgmm.tasks.classification.scoring import Scores, score

@@ -23,7 +23,6 @@ class SegmentSpec:
 
     __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
 
-    # RUF009: see FeatureSpec.
     streams: tuple[StreamName, ...] = setting(
         ("frames", "thirds", "vector", "duration", "prior"),
         "what is summed: a mixture over the frames; one over each third; one over the segment as a vector; statistics: "
