@@ -146,16 +146,6 @@ def read_dictionary_for(path: Path, phones: Iterable[str]) -> Dictionary:
     return read_dictionary(path, stress="keep" if stressed else "drop")
 
 
-def spell_out(words: Iterable[str]) -> Dictionary:
-    """Every word a phone of its own: whole-word models need no dictionary.
-
-    >>> spell_out(["one", "two"]).pronunciations
-    {'one': (('one',),), 'two': (('two',),)}
-    """
-    unique = tuple(dict.fromkeys(words))
-    return Dictionary({word: ((word,),) for word in unique}, dict.fromkeys(unique, (0.0,)), "words as units")
-
-
 def _probabilities(entries: Sequence[tuple[int, str, list[str]]], problems: list[str]) -> list[float]:
     """The log probability of each entry, which is taken off its phones; 0 where the file has none."""
     given = [bool(phones and _PROBABILITY.fullmatch(phones[0]) and phones[0] != ".") for _, _, phones in entries]

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speechgmm.clustering.bic import GaussianStats
 from speechgmm.clustering.methods import (
@@ -29,8 +28,6 @@ from speechgmm.tasks.clustering.codec import ClusteringFile
 from speechgmm.tasks.clustering.plots import shown_pieces
 from speechgmm.tasks.clustering.spec import ClusteringSpec
 from speechgmm.tasks.clustering.training import parcels_of, statistics_of
-
-Floats = NDArray[np.float64]
 
 METRICS: Final = ("ari", "nmi", "purity", "coverage")
 """Metrics of clusters against classes, the one that a sweep chooses by first."""

@@ -19,7 +19,7 @@ def score_segments_of_recording(model: SegmentFile, path: AudioSource, segments:
     Parameters
     ----------
     model
-        From ``read_any_model``.
+        From ``read_segment_models``.
     path
         The recording.
     segments
