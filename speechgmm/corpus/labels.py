@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from speechgmm.corpus.spec import CorpusSpec
 from speechgmm.corpus.utterance import BACKGROUND, Corpus, Utterance
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 
 _LISTED = 20  # classes that are named
 
@@ -27,7 +27,7 @@ def relabelled(corpus: Corpus, spec: CorpusSpec) -> Corpus:
     notes: list[str] = []
     absent = [name for name in (*merge, *spec.labels.ignore) if name and name not in present | set(merge.values())]
     if absent:
-        notes.append(f"corpus.labels: no item has the label {_names(absent)}")
+        notes.append(f"corpus.labels: no item has the label {first_few([repr(name) for name in absent], _LISTED)}")
     merged = [_merged(utterance, corpus.label, merge) for utterance in corpus]
     kept = [one for one in merged if one.split in BACKGROUND or _label(one, corpus.label) not in ignore]
     if len(kept) < len(merged):
@@ -67,7 +67,3 @@ def _without_few(items: Sequence[Utterance], column: str, least: int) -> tuple[l
         f"{len(few)} of {len(counts)} classes have fewer than {least} items{where} and are left out "
         f"(corpus.min_items): {counts_of}{more}"
     )
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:_LISTED]))

@@ -17,7 +17,7 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.mixtures import train_mixtures
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.shared_settings import common_task, natural_order, variance_of
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.features import Moments
 from speechgmm.gmm import ModelSpec, class_rng
 from speechgmm.tasks.anomaly.codec import AnomalyFile
@@ -165,11 +165,11 @@ def _reference(job: Job, name: str, ids: Sequence[str], looks: Sequence[Look]) -
     scores = score_of(found, reference.centres, reference.scales, spec.combine)
     places = far_out(scores)
     if len(places):
-        listed = ", ".join(f"{ids[place]} ({scores[place]:.2f})" for place in places[:NAMED])
+        listed = first_few([f"{ids[place]} ({scores[place]:.2f})" for place in places], NAMED)
         job.console.warn(
             f"{about}{len(places)} of {len(ids)} normal training recordings stand far out (median score "
-            f"{np.median(scores):.2f}): {listed}{', ...' if len(places) > NAMED else ''}. Listen to them: if they hold "
-            "anomalies, these are learnt as normal and the threshold is too high; then take them out and run again"
+            f"{np.median(scores):.2f}): {listed}. Listen to them: if they hold anomalies, these are learnt as normal "
+            "and the threshold is too high; then take them out and run again"
         )
     return reference
 

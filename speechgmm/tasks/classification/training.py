@@ -262,6 +262,6 @@ def _say_what_is_odd(job: Job, reports: Sequence[ClassReport]) -> None:
     if at_most:
         job.console.warn(
             f"model.n_components: auto chose the largest candidate for {len(at_most)} of {len(reports)} classes "
-            f"({first_few(at_most, 5)}); more components "
-            "might be better, with larger candidates or more frames to allow them"
+            f"({first_few(at_most, 5)}); more components might be better, with larger candidates or more frames to "
+            "allow them"
         )

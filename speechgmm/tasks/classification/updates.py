@@ -59,8 +59,7 @@ def update_class(
     """
     models, audio, recipe = file.models, file.audio, file.recipe
     if label not in models.labels:
-        known = ", ".join(models.labels[:10]) + (" ..." if len(models.labels) > 10 else "")
-        message = f"label {label}: no such class; the model has {known} (enrol adds one)"
+        message = f"label {label}: no such class; the model has {first_few(models.labels, 10)} (enrol adds one)"
         raise ConfigError(message, arguments=("label",))
     if audio is None or recipe is None:
         raise ConfigError("the model does not say how its classes were trained; train it again to update it")
@@ -125,8 +124,7 @@ def _with_new(
     if again:
         raise DataError(
             f"{len(again)} of {len(paths)} recordings were counted by class {label!r} already, and would count twice: "
-            f"{first_few(again, LISTED)}; expected are new "
-            "recordings: leave these out"
+            f"{first_few(again, LISTED)}; expected are new recordings: leave these out"
         )
     return {**recipe.seen, label: before | frozenset(numbers.values())}
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.hmm import Alignment, Decoder, Recogniser
 from speechgmm.tasks.recognition.decoding import Recognised
 from speechgmm.tasks.recognition.speakers import grouped, warn_of_speakers
@@ -37,12 +37,11 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
                 speech[said[parcel[0]].group] = n_frames
                 advance(len(heard_of), len(said))
     found = [heard_of[n] for n in range(len(said))]
-    deaf = [(one.id, heard) for one, heard in zip(said, found, strict=True) if isinstance(heard, str)]
-    if deaf:
+    failed = {one.id: heard for one, heard in zip(said, found, strict=True) if isinstance(heard, str)}
+    if failed:
         job.console.warn(
-            f"no word was recognised in {len(deaf)} of {len(said)} test recordings, and all their words count as "
-            f"deletions: {', '.join(name for name, _ in deaf[:10])}{', ...' if len(deaf) > 10 else ''}; "
-            f"the first: {deaf[0][1]}"
+            f"no word was recognised in {len(failed)} of {len(said)} test recordings, and all their words count as "
+            f"deletions: {first_few(failed, 10)}; the first: {next(iter(failed.values()))}"
         )
     warn_of_speakers(job, speech)
     alignments = tuple(None if isinstance(heard, str) else heard for heard in found)

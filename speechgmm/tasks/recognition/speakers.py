@@ -18,7 +18,7 @@ from speechgmm.corpus.listing import listed
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.engine.recordings import model_frames, moments_of
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, first_few
 from speechgmm.features import front_end, normalisation
 from speechgmm.features.silence import Silence
 from speechgmm.hmm import Graph, HMMSpec, Recogniser
@@ -287,5 +287,5 @@ def warn_of_speakers(job: Job, speech: Mapping[str, float]) -> None:
         job.console.warn(
             f"hmm.adapt: {len(short)} of {len(speech)} speakers have less than "
             f"{seconds(job.audio, spec.adapt_prior):.3g} s of speech (hmm.adapt_prior), so that their transforms stay "
-            f"near the identity: {', '.join(short[:10])}{', ...' if len(short) > 10 else ''}"
+            f"near the identity: {first_few(short, 10)}"
         )
