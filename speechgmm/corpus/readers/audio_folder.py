@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from speechgmm.corpus.readers.files import SPLIT_NAMES
 from speechgmm.corpus.readers.layout import check_root
-from speechgmm.corpus.readers.manifest import Row, corpus_of_rows
-from speechgmm.corpus.table_columns import TABLES, renamed
+from speechgmm.corpus.readers.manifest import TABLES, Row, corpus_of_rows
+from speechgmm.corpus.table_columns import renamed
 from speechgmm.corpus.utterance import Corpus
 
 

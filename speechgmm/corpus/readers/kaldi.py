@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.readers.files import SPLIT_NAMES, is_passed_over
-from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
+from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse, repeated_ids
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, common_root
 from speechgmm.errors import DataError
 from speechgmm.io.frame_files.kaldi_lists import scp_sources
@@ -90,11 +90,7 @@ def read_kaldi(path: Path, root: Path | None, label: str, *, given: bool = False
             files = _audio_files(scp, base, problems, relative)
             stretches = list(_stretches(folder, scp, problems))
         utterances.extend(_read_directory(folder, stretches, files, split, label, problems, notes))
-    sides: dict[str, Utterance] = {}
-    for utterance in utterances:
-        other = sides.setdefault(utterance.id, utterance)
-        if other is not utterance:
-            problems.append(f"{utterance.source}: utterance {utterance.id!r} is also that of {other.source}")
+    problems += repeated_ids(utterances)
     refuse(path, problems, PIPES if any(problem.endswith("is a command") for problem in problems) else "")
     if not utterances:
         raise DataError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.listing import listed
+from speechgmm.corpus.utterance import Utterance
 from speechgmm.errors import DataError
 from speechgmm.io.tables import read_table
 
@@ -28,6 +29,21 @@ def refuse(where: Path, problems: list[str], remedy: str = "") -> None:
         many = "1 thing is" if len(problems) == 1 else f"{len(problems)} things are"
         tail = f"\n{remedy}" if remedy else ""
         raise DataError(f"{where}: {many} wrong:\n{listed(problems)}{tail}")
+
+
+def repeated_ids(utterances: Iterable[Utterance]) -> list[str]:
+    """A problem for each utterance whose id another utterance before it has.
+
+    >>> same = [Utterance("a", Path(f"{n}.wav"), source=f"line {n}") for n in (1, 2)]
+    >>> repeated_ids(same)
+    ["line 2: id 'a' is also that of line 1; ids are unique"]
+    """
+    first: dict[str, Utterance] = {}
+    return [
+        f"{one.source}: id {one.id!r} is also that of {first[one.id].source}; ids are unique"
+        for one in utterances
+        if first.setdefault(one.id, one) is not one
+    ]
 
 
 def check_label(label: str, columns: Iterable[str], corpus: str) -> None:

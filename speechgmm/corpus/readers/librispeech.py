@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.readers.files import recordings_below
-from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
+from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse, repeated_ids
 from speechgmm.corpus.utterance import Corpus, Utterance
 from speechgmm.errors import counted
 from speechgmm.io.audio_formats import suffixes_decoded_here
@@ -77,8 +77,7 @@ def read_librispeech(root: Path, label: str) -> Corpus:
         kept = {column: value for column, value in labels.items() if value}
         split = subset.partition("-")[0]
         utterances.append(Utterance(path.stem, path, None, None, split, kept, place.as_posix()))
-    problems.extend(_twice(utterances))
-    refuse(root, problems)
+    refuse(root, problems + repeated_ids(utterances))
     notes = [
         f"{counted(len(strangers), 'recording is', 'recordings are')} not named as in LibriSpeech and not used, "
         f"such as {name}"
@@ -111,13 +110,3 @@ def _readers(path: Path, problems: list[str]) -> dict[str, _Reader]:
             continue
         found[cells[0]] = _Reader(cells[1].lower(), cells[2])
     return found
-
-
-def _twice(utterances: list[Utterance]) -> list[str]:
-    """Names that two recordings share."""
-    first: dict[str, Utterance] = {}
-    return [
-        f"{utterance.source}: {utterance.id} is also {first[utterance.id].source}"
-        for utterance in utterances
-        if first.setdefault(utterance.id, utterance) is not utterance
-    ]

@@ -164,7 +164,7 @@ def about(name: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise error if name in str(error) else type(error)(f"{name}: {error}") from None
+        raise error.about(name) from None
 
 
 def find_anomalies(

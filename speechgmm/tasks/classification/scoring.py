@@ -278,7 +278,7 @@ def _score_recording(
         stretches = tuple(windows(recording.duration, window, hop))
         return scored_windows(model, path, Recorded(frames, speech, stretches, window is None), recording)
     except DataError as error:
-        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+        return error.about(path)
 
 
 def scored_windows(model: Scorer, path: AudioSource, recorded: Recorded, facts: RecordingFacts) -> list[Scored]:

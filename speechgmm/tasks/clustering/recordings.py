@@ -163,4 +163,4 @@ def _read(audio: AudioInput, path: AudioSource) -> NDArray[np.float32] | DataErr
         frames, speech, _ = model_frames(audio, path)
         return frames[speech]
     except DataError as error:
-        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+        return error.about(path)

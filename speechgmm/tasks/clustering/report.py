@@ -12,11 +12,9 @@ from speechgmm.errors import first_few
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.parts import Picture, Section, Table, percent
 from speechgmm.tasks.clustering.plots import plot_clusters
+from speechgmm.tasks.clustering.summary import UNSURE
 
 LISTED: Final = 30
-
-UNSURE: Final = 0.05
-"""A silhouette below this: the recording is as near to another cluster."""
 
 
 def clusters(run: RunFolder) -> Section | None:

@@ -17,7 +17,7 @@ SHOWN = 40
 """Clusters that are printed; the table has all."""
 
 UNSURE = 0.05
-"""A silhouette below this is named: the piece is as near to another cluster."""
+"""A silhouette below this: the recording is as near to another cluster."""
 
 
 def draw(done: RecordingClusters, names: Sequence[str], path: Path) -> None:

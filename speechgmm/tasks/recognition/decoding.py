@@ -210,7 +210,7 @@ def _heard(
         frames, _, recording = model_frames(file.audio, path, silence=Silence.KEPT)
         heard, several = work(frames)
     except DataError as error:
-        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+        return error.about(path)
     units = name_of_units(file.recogniser, file.label)
     found = tiers(heard, file.audio, len(frames), recording.duration, units=units)
     best = tuple((one.labels, one.score) for one in several)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from speechgmm.corpus.listing import listed
+from speechgmm.corpus.readers.manifest import TABLES, table_rows
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.engine.recordings import model_frames, moments_of
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-TABLES: Final = (".tsv", ".csv", ".jsonl")
 FOLDER: Final = "folder"
 COLUMN: Final = "speaker"
 
@@ -86,8 +86,6 @@ def speakers_of(who: str, paths: Sequence[Path]) -> list[str]:
 
 def _of_table(table: Path, paths: Sequence[Path]) -> list[str]:
     """By a table whose paths are relative to its folder, or absolute."""
-    from speechgmm.corpus.readers.manifest import table_rows
-
     rows = [(line, row) for line, row in table_rows(table)]
     wrong = [f"line {line}: {row}" for line, row in rows if isinstance(row, str)]
     if wrong:
