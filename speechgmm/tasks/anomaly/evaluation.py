@@ -15,6 +15,7 @@ from speechgmm.evaluation.metric import Metrics
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.evaluation.roc_area import MAX_FALSE_ALARM
 from speechgmm.io.tables import table
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.anomaly.codec import AnomalyFile
 from speechgmm.tasks.anomaly.domains import domain_metrics
 from speechgmm.tasks.anomaly.scoring import Found, about, compared, look_at_pieces, silence_found
@@ -66,7 +67,7 @@ def score_anomalies(job: Job, streams: Sequence[Features], file: AnomalyFile) ->
         parcels = []
         for kind in file.models:
             places = [n for n, name in enumerate(kinds[: len(heard)]) if name == kind]
-            parcels += [(kind, places[n : n + LOOKED_AT_ONCE]) for n in range(0, len(places), LOOKED_AT_ONCE)]
+            parcels += [(kind, parcel) for parcel in in_parcels(places, LOOKED_AT_ONCE)]
         tasks = [
             (file.models[kind].normal, {tests[n].id: tuple(pieces[n] for pieces in own) for n in places})
             for kind, places in parcels

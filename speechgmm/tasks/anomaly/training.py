@@ -20,6 +20,7 @@ from speechgmm.engine.shared_settings import common_task, natural_order, varianc
 from speechgmm.errors import DataError, first_few
 from speechgmm.features import Moments
 from speechgmm.gmm import ModelSpec, class_rng
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.anomaly.codec import AnomalyFile
 from speechgmm.tasks.anomaly.costs import NormalModel
 from speechgmm.tasks.anomaly.models import AnomalyModel, NormalReference, far_out, reference_of, score_of
@@ -111,7 +112,9 @@ def train_anomaly(job: Job, streams: Sequence[Features]) -> TrainedAnomaly:
             (normal[name, fold], _Places(training, streams, some))
             for name, fold in normal
             if fold is not None
-            for some in _parcels([n for n, kind in enumerate(kinds) if kind == name and folds[n] == fold])
+            for some in in_parcels(
+                [n for n, kind in enumerate(kinds) if kind == name and folds[n] == fold], LOOKED_AT_ONCE
+            )
         ]
         looks: dict[int, Look] = {}
         done = job.map(partial(look_at_pieces, audio, spec), [(own, places.pieces()) for own, places in tasks])
@@ -264,7 +267,3 @@ def _folds(job: Job, corpus: Corpus, training: Sequence[Utterance], kinds: Seque
                 f"least, and a threshold for a false alarm rate of {spec.false_alarm:g} many more"
             )
     return folds
-
-
-def _parcels(places: Sequence[int]) -> list[Sequence[int]]:
-    return [places[n : n + LOOKED_AT_ONCE] for n in range(0, len(places), LOOKED_AT_ONCE)]

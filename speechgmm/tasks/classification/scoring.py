@@ -19,7 +19,7 @@ from speechgmm.features import FrontEnd, Moments, front_end, normalisation
 from speechgmm.features.silence import Silence
 from speechgmm.io.samples import AudioSource
 from speechgmm.moved import from_new_place
-from speechgmm.parallel import pmap
+from speechgmm.parallel import in_parcels, pmap
 from speechgmm.tasks.classification.codec import UNKNOWN, Recorded, WindowScores
 from speechgmm.tasks.classification.models import ClassModels
 
@@ -90,7 +90,7 @@ def log_likelihood_table(
     job: "Job", models: ClassModels, pieces: "Sequence[Piece]", what: str | None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Mean log-likelihoods (N, C) in nats per frame and numbers of frames (N,) of utterances; shown as ``what``."""
-    parcels = [pieces[first : first + SCORED_AT_ONCE] for first in range(0, len(pieces), SCORED_AT_ONCE)]
+    parcels = in_parcels(pieces, SCORED_AT_ONCE)
     done, table = 0, np.empty((len(pieces), len(models.labels)))
     n_frames = np.empty(len(pieces), np.int64)
     models = models.suited_to(sum(piece.n_rows for piece in pieces))  # by all of them: parcels change no byte

@@ -20,6 +20,7 @@ from speechgmm.errors import first_few
 from speechgmm.gmm import AnyGMM, BayesianGMM
 from speechgmm.gmm.component_count import NAMED
 from speechgmm.gmm.selection import AT_THE_END
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.priors import learnt_priors
 from speechgmm.tasks.classification.scoring import Scores, score
@@ -199,8 +200,7 @@ def _parcels_of_background(job: Job, features: Features) -> list[tuple[Piece, ..
     """The background model's own recordings, some at a time; none where it is trained on the classes' or not at all."""
     if job.experiment.config.model.adapt != "map":
         return []
-    pieces = [piece for _, own in features.training("ubm") for piece in own]
-    return [tuple(pieces[n : n + MEASURED_AT_ONCE]) for n in range(0, len(pieces), MEASURED_AT_ONCE)]
+    return in_parcels([piece for _, own in features.training("ubm") for piece in own], MEASURED_AT_ONCE)
 
 
 def _log_priors(kind: str, members: Mapping[str, Sequence[Piece]]) -> NDArray[np.float64]:

@@ -24,10 +24,11 @@ from speechgmm.evaluation.resampling import ratio
 from speechgmm.features import Moments, moments
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.tables import table
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.clustering.codec import ClusteringFile
 from speechgmm.tasks.clustering.plots import shown_pieces
 from speechgmm.tasks.clustering.spec import ClusteringSpec
-from speechgmm.tasks.clustering.training import parcels_of, statistics_of
+from speechgmm.tasks.clustering.training import AT_ONCE, statistics_of
 
 METRICS: Final = ("ari", "nmi", "purity", "coverage")
 """Metrics of clusters against classes, the one that a sweep chooses by first."""
@@ -90,7 +91,7 @@ def cluster_test(job: Job, fold: str, features: Features, file: ClusteringFile) 
     stats = statistics_of(job, file.ubm, pieces, spec.kind)
     gaussians = None
     if spec.method == "bic":
-        tasks = parcels_of(pieces)
+        tasks = in_parcels(pieces, AT_ONCE)
         made = job.map(partial(_gaussians, file.ubm, spec.kind), tasks)
         parcels = list(job.console.track(made, len(tasks), "Gaussians of recordings"))
         found = [one for parcel, _ in parcels for one in parcel]

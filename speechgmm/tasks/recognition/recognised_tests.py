@@ -7,6 +7,7 @@ from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.errors import DataError, first_few
 from speechgmm.hmm import Alignment, Decoder, Recogniser
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.recognition.decoding import Recognised
 from speechgmm.tasks.recognition.speakers import grouped, warn_of_speakers
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
@@ -52,7 +53,7 @@ def parcels_of(tests: Sequence[Transcript], recogniser: Recogniser) -> list[list
     """The numbers of the recordings of each task: all of a speaker, where the recogniser adapts to speakers."""
     if recogniser.adaptation is not None:
         return grouped([one.group for one in tests])
-    return [list(range(n, min(n + HEARD_AT_ONCE, len(tests)))) for n in range(0, len(tests), HEARD_AT_ONCE)]
+    return [list(parcel) for parcel in in_parcels(range(len(tests)), HEARD_AT_ONCE)]
 
 
 def _hear_parcel(task: tuple[Recogniser, Sequence[Transcript]]) -> tuple[list[Alignment | str], int]:

@@ -16,6 +16,7 @@ from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.gmm import AnyGMM
 from speechgmm.gmm.full_model import only_diagonal
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
@@ -119,7 +120,7 @@ def _norm(job: Job, features: Features, models: ClaimModels, cohort: Cohort) -> 
     # Of the cohort's own models only ZT-norm asks what they score on the cohort.
     scored = replace(models, cohort=cohort) if spec.normalise == "zt" else models
     scored = scored.suited_to(sum(piece.n_rows for _, piece in tests))
-    parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
+    parcels = in_parcels([piece for _, piece in tests], SCORED_AT_ONCE)
     parts = job.console.track(job.map(partial(_score, scored), parcels), len(parcels), "scoring the cohort")
     scores = np.concatenate(list(parts), axis=1)
     if spec.normalise == "zt":
