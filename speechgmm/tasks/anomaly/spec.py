@@ -29,7 +29,7 @@ UNITS: Final[dict[Method, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSpec:
-    """One look at a recording: its features, its mixture, and how its frames become one figure.
+    """One way to score a recording: its features, the cost of a frame, and how the costs of all frames become a score.
 
     >>> StreamSpec(pool="top", share=0.01).pool
     'top'

@@ -25,10 +25,10 @@ from speechgmm.tasks.anomaly.codec import AnomalyFile
 from speechgmm.tasks.anomaly.costs import NormalModel
 from speechgmm.tasks.anomaly.models import AnomalyModel, NormalReference, far_out, reference_of, score_of
 from speechgmm.tasks.anomaly.neighbours import NormalVectors, drawn_vectors
-from speechgmm.tasks.anomaly.scoring import Look, look_at_pieces
+from speechgmm.tasks.anomaly.scoring import StreamValues, values_of_pieces
 from speechgmm.tasks.anomaly.spec import AnomalySpec, StreamSpec
 
-LOOKED_AT_ONCE = 16
+SCORED_AT_ONCE = 16
 """Recordings in a task."""
 
 STREAM_KEY = "n_components in anomaly.streams"
@@ -113,18 +113,18 @@ def train_anomaly(job: Job, streams: Sequence[Features]) -> TrainedAnomaly:
             for name, fold in normal
             if fold is not None
             for some in in_parcels(
-                [n for n, kind in enumerate(kinds) if kind == name and folds[n] == fold], LOOKED_AT_ONCE
+                [n for n, kind in enumerate(kinds) if kind == name and folds[n] == fold], SCORED_AT_ONCE
             )
         ]
-        looks: dict[int, Look] = {}
-        done = job.map(partial(look_at_pieces, audio, spec), [(own, places.pieces()) for own, places in tasks])
+        values: dict[int, StreamValues] = {}
+        done = job.map(partial(values_of_pieces, audio, spec), [(own, places.pieces()) for own, places in tasks])
         tracked = job.console.track(done, len(tasks), "scoring the parts left out")
         for (_, places), found in zip(tasks, tracked, strict=True):
-            looks |= dict(zip(places.places, found, strict=True))
+            values |= dict(zip(places.places, found, strict=True))
         models = {}
         for name in names:
             own = [n for n, kind in enumerate(kinds) if kind == name]
-            reference = _reference(job, name, [training[n].id for n in own], [looks[n] for n in own])
+            reference = _reference(job, name, [training[n].id for n in own], [values[n] for n in own])
             models[name] = AnomalyModel(normal[name, None], reference)
     reports = tuple(
         replace(report, label=f"{name}, {stream.name}" if len(spec.streams) > 1 else name)
@@ -150,11 +150,11 @@ class _Places:
         return {self.training[place].id: tuple(pieces[place] for pieces in own) for place in self.places}
 
 
-def _reference(job: Job, name: str, ids: Sequence[str], looks: Sequence[Look]) -> NormalReference:
+def _reference(job: Job, name: str, ids: Sequence[str], values: Sequence[StreamValues]) -> NormalReference:
     """The measure that recordings of one kind give; with warnings of those far out, and of too few."""
     spec = job.experiment.config.section(AnomalySpec)
-    found = np.stack([one.values for one in looks])
-    curves = [[one.curves[number] for one in looks] for number in range(len(spec.streams))]
+    found = np.stack([one.values for one in values])
+    curves = [[one.curves[number] for one in values] for number in range(len(spec.streams))]
     about = "" if name == ALL else f"{name!r}: "
     try:
         reference = reference_of(found, curves, spec)

@@ -23,7 +23,7 @@ SHORT = 3.0
 """Seconds. A warning is given where recordings that are to tell speakers apart are shorter."""
 
 
-GOES_ON = "cluster other recordings: speechgmm cluster RECORDINGS --model"
+NEXT_COMMAND = "cluster other recordings: speechgmm cluster RECORDINGS --model"
 """What a run of clustering ends with, before its model."""
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from speechgmm.tasks.classification.scoring import Scored
     from speechgmm.tasks.segments.codec import SegmentFile
 
-GOES_ON = "score segments of a recording: speechgmm score MODEL RECORDING --segments TABLE_OR_TEXTGRID"
+NEXT_COMMAND = "score segments of a recording: speechgmm score MODEL RECORDING --segments TABLE_OR_TEXTGRID"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
