@@ -106,7 +106,8 @@ def check_references(job: Job, tests: Sequence[tuple[Sequence[Transcript], Bigra
         return
     text = (
         f"{len(problems)} of {sum(len(said) for said, _ in tests)} test references cannot be recognised, and each is "
-        f"an error whatever is heard:\n{listed([f'{name}: {why}' for name, why in problems])}\n{REMEDY[spec.language]}"
+        "an error whatever the hypothesis is:\n"
+        f"{listed([f'{name}: {why}' for name, why in problems])}\n{REMEDY[spec.language]}"
     )
     if job.experiment.config.corpus.on_error == "stop":
         raise DataError(f"{text} (corpus.on_error: skip tests them all the same, and counts them as errors)")

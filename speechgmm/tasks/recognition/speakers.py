@@ -29,7 +29,7 @@ from speechgmm.parallel import pmap
 from speechgmm.tasks.recognition.codec import RecogniserFile
 
 if TYPE_CHECKING:
-    from speechgmm.tasks.recognition.decoding import HeardRecording
+    from speechgmm.tasks.recognition.decoding import RecognisedRecording
 
 Result = TypeVar("Result")
 
@@ -186,11 +186,11 @@ def in_order(groups: Sequence[Sequence[int]], results: Iterable[Sequence[Result]
 def by_speaker(
     file: RecogniserFile,
     asked: Sequence[tuple[AudioSource, Callable[[], Graph]]],
-    hear: Callable[[RecogniserFile, int], "HeardRecording | DataError"],
+    hear: Callable[[RecogniserFile, int], "RecognisedRecording | DataError"],
     speakers: Sequence[str] | None = None,
     *,
     n_jobs: int = 1,
-) -> "Iterator[HeardRecording | DataError]":
+) -> "Iterator[RecognisedRecording | DataError]":
     """What ``hear`` finds in recordings, in their order; all of a speaker are looked at first.
 
     Args:
@@ -203,7 +203,7 @@ def by_speaker(
     groups = [[n] for n in range(len(asked))] if speakers is None else grouped(speakers)
     adapter = file.recogniser.adapter()
 
-    def work(numbers: Sequence[int]) -> "list[HeardRecording | DataError]":
+    def work(numbers: Sequence[int]) -> "list[RecognisedRecording | DataError]":
         mine = [asked[n] for n in numbers]
         adapted, speaker = _of_speaker(file, mine, adapter)
         found = [hear(adapted, n) for n in numbers]
@@ -238,7 +238,7 @@ def _of_speaker(
     return replace(file, audio=replace(audio, transform=moved)), speaker
 
 
-def _of_raw_frames(found: "HeardRecording", speaker: SpeakerTransform, audio: AudioInput) -> "HeardRecording":
+def _of_raw_frames(found: "RecognisedRecording", speaker: SpeakerTransform, audio: AudioInput) -> "RecognisedRecording":
     """The same with log-likelihoods of the frames before the speaker's transform, and what that was estimated from."""
     total = speaker.log_det * found.n_frames
     return replace(
