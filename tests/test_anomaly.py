@@ -234,7 +234,7 @@ def test_divisions_that_cannot_be_are_refused() -> None:
         ({"anomaly": {"streams": [{"pol": "top"}]}}, r"unknown key 'anomaly\.streams\.pol'; did you mean"),
         ({"anomaly": {"streams": [{"features": {"n_cep": 3}}]}}, r"unknown key 'anomaly\.streams\.features"),
         ({"anomaly": {"combine": "mean"}}, "combine has no effect"),
-        ({"features": {"vad": "energy"}}, "whole recordings are looked at"),
+        ({"features": {"vad": "energy"}}, r"features\.vad: energy, .*recordings are scored whole"),
         ({"features": {"transform": {"kind": "lda"}}}, "take pca"),
         ({"features": {"n_ceps": 9}, "anomaly": {"streams": [{"features": {}}]}}, "features has no effect"),
         ({"model": {"adapt": "map"}}, r"model\.adapt is not available"),

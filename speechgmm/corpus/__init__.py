@@ -82,7 +82,9 @@ def _read(
     }
     for kind, section in sections.items():
         if spec.kind != kind and getattr(spec, kind) != section():
-            raise ConfigError(f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}")
+            raise ConfigError(
+                f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}: leave it out"
+            )
     if spec.split.column != "split" and spec.kind not in ("manifest", "folder"):
         raise ConfigError(
             f"corpus.split.column is {spec.split.column!r}; it is for a corpus of kind 'manifest' or 'folder'; "

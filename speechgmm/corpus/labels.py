@@ -35,7 +35,10 @@ def relabelled(corpus: Corpus, spec: CorpusSpec) -> Corpus:
     kept, few = _without_few(kept, corpus.label, spec.min_items)
     notes += [few] if few else []
     if not any(one.split not in BACKGROUND for one in kept):
-        raise DataError(f"{corpus.root}: no item is left by corpus.labels.ignore and corpus.min_items")
+        raise DataError(
+            f"{corpus.root}: no item is left by corpus.labels.ignore and corpus.min_items; ignore fewer labels, or set "
+            "min_items lower"
+        )
     return replace(corpus, utterances=tuple(kept), notes=(*corpus.notes, *notes))
 
 

@@ -146,4 +146,4 @@ class AsvspoofSpec:
 
     def __post_init__(self) -> None:
         if self.phase != "eval" and self.test.startswith("2019"):
-            raise ConfigError(f"corpus.asvspoof.phase is for the tests of 2021; the test is {self.test}")
+            raise ConfigError(f"corpus.asvspoof.phase is for the tests of 2021; the test is {self.test}: leave it out")

@@ -92,7 +92,7 @@ def build_corpus(root: Path, *, seed: int = 0, progress: Callable[[int, int], No
         264
     """
     if seed < 0:
-        raise ConfigError(f"seed is {seed}; it must be 0 or more")
+        raise ConfigError(f"seed is {seed}; expected a whole number, 0 or more")
     recordings = _recordings()
     fingerprint = _fingerprint(seed)
     if _is_complete(root, fingerprint, recordings):

@@ -139,7 +139,10 @@ class LabelOutput:
                 arguments=("output", "format"),
             )
         if self._file is None and out.is_file():
-            raise ConfigError(f"{out}: a file; a file for each recording needs a folder", arguments=("output",))
+            raise ConfigError(
+                f"{out}: a file, and a file for each recording needs a folder; name another place",
+                arguments=("output",),
+            )
         suffix = self._suffix
         if self._file is not None and form and out.suffix.lower() != Path(f"a{suffix}").suffix.lower():
             raise ConfigError(

@@ -133,7 +133,7 @@ def read_timit(root: Path, label: str, spec: TimitSpec) -> Corpus:
     drop_sa = spec.sa == "drop" or (spec.sa is None and label in SEGMENTS)
     chosen = [sentence for sentence in sentences if not (drop_sa and sentence.sentence.startswith("sa"))]
     if not chosen:
-        raise DataError(f"{root}: no sentence but sa1 and sa2, which corpus.timit.sa drops")
+        raise DataError(f"{root}: no sentence but sa1 and sa2, which corpus.timit.sa drops; set it to keep")
     split_of, notes = _splits(root, chosen, spec)
     utterances: list[Utterance] = []
     for sentence in chosen:

@@ -36,8 +36,10 @@ def check(config: Config) -> None:
             )
         if config.chooses_frames or features.marks_speech or features.cmvn == "speaker":
             raise ConfigError(
-                f"anomaly, stream {stream.name!r}: whole recordings are looked at; set kind mfcc or lfcc, vad: none, "
-                "and cmvn by recording or globally (features)"
+                f"anomaly, stream {stream.name!r}: features.kind: {kind_name(features)}, features.vad: {features.vad}, "
+                f"corpus.vad: {config.corpus.vad or 'null'}, features.cmvn: {features.cmvn}; recordings are scored "
+                "whole, and not by speaker: take a kind such as mfcc, vad: none, cmvn: utterance, global or none, and "
+                "leave corpus.vad out"
             )
         if features.transform.kind in ("lda", "mllt"):
             raise ConfigError(

@@ -92,7 +92,7 @@ def _of_segments(job: Job, features: Features, split: str) -> list[Transcript]:
         n = next((n for n in range(1, len(bounds)) if bounds[n][0] < bounds[n - 1][1] - 1e-6), None)
         if n is not None and not recording.copy:
             one, other = recording.labels[order[n - 1]], recording.labels[order[n]]
-            crossed.append(f"{recording.path.name}: {one!r} and {other!r} (the {n}. and the next)")
+            crossed.append(f"{recording.path.name}: {one!r} and {other!r} (segments {n} and {n + 1})")
         words = tuple(recording.labels[n] for n in order)
         name = recording.path.relative_to(features.corpus.root).with_suffix("").as_posix()
         found.append(Transcript(name, recording.piece, words, bounds, recording.group, recording.copy))

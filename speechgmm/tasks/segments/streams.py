@@ -154,7 +154,10 @@ def train_streams(
     """
     widths = sorted({recording.frames.shape[1] for recording in recordings})
     if len(widths) > 1 or not 1 <= n_static <= widths[0]:
-        raise ShapeError(f"frames of {' and '.join(map(str, widths))} dimensions, {n_static} of them static")
+        raise ShapeError(
+            f"frames of {' and '.join(map(str, widths))} dimensions, {n_static} of them static; expected one number of "
+            "dimensions, and of these 1 or more static"
+        )
     number = {label: k for k, label in enumerate(labels)}
     classes = [np.array([number[label] for label in recording.labels], dtype=np.intp) for recording in recordings]
     found = [segment_frames(recording.bounds, len(recording.frames)) for recording in recordings]
