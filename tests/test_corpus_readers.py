@@ -389,7 +389,7 @@ def test_a_root_one_level_off_is_named(tmp_path: Path) -> None:
 
 def test_the_sample_asks_for_a_split_by_speaker(tmp_path: Path) -> None:
     root = sample(tmp_path)
-    with pytest.raises(DataError, match=r"no training and test of its own; set corpus.split: .*corpus.group: speaker"):
+    with pytest.raises(DataError, match=r"has no split; set corpus.split: .*corpus.group: speaker"):
         read_corpus(CorpusSpec(kind="timit", label="phone"), path=None, root=root)
     spec = CorpusSpec(kind="timit", label="phone", split=SplitSpec(kind="fraction"))
     assert len(read_corpus(spec, path=None, root=root)) == 3

@@ -106,7 +106,7 @@ class TranscriptsSpec:
 
 
 def _check_pattern(pattern: str, key: str, what: str) -> None:
-    """Refuse what is no regular expression with parentheses; ``what`` stands in them."""
+    """Refuse what is no regular expression with parentheses; ``what`` is in them."""
     try:
         groups = re.compile(pattern).groups
     except re.error as error:

@@ -39,7 +39,7 @@ WITH_PATH: Final = ("manifest", "kaldi", "lhotse")
 """Kinds that have a path of their lists beside the root of the recordings."""
 
 KNOWN: Final = ("timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "dcase", "mimii", "espeak")
-"""Corpora with a place of their own: $SPEECHGMM_DATA/NAME, else data/NAME."""
+"""Corpora with a known place: $SPEECHGMM_DATA/NAME, else data/NAME."""
 
 
 COLUMN: Final = "column:"

@@ -2,7 +2,7 @@
 
 Owns the damage done to the demo corpus, without which its tasks would be solved at 100 %: the ranges
 below were chosen so that plain mixtures of MFCCs name nine voices in ten and two phones in three. Sums
-and products only, no transform: the bytes do not hang on which FFT is installed. Refuses to model a real
+and products only, no transform: the bytes do not depend on which FFT is installed. Refuses to model a real
 channel: no reverberation, no codec, no second speaker.
 """
 

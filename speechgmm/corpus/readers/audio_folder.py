@@ -19,7 +19,7 @@ def read_audio_folder(root: Path, label: str | None) -> Corpus:
     """The recordings that the metadata list, with a column of labels for each of its other columns.
 
     Args:
-        root: The folder. Folders in it that are named after splits may have metadata of their own.
+        root: The folder. Folders in it that are named after splits may have their own metadata.
         label: The column to model; None: no labels are needed.
 
     Raises:

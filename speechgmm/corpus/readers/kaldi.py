@@ -136,7 +136,7 @@ def _audio_files(scp: _Table, base: Path, problems: list[str], relative: list[st
         if entry.endswith("|"):
             problems.append(f"{where}: {entry!r} is a command")
         elif re.search(r"\.ark:\d+$", entry):
-            problems.append(f"{where}: {entry!r} is a place in an archive; write its recordings to files of their own")
+            problems.append(f"{where}: {entry!r} is a place in an archive; write each of its recordings to a file")
         elif not entry:
             problems.append(f"{where}: recording {recording!r} has no file")
         elif (hint := windows_path(entry)) and not (base / entry).exists():

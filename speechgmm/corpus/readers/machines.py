@@ -45,7 +45,7 @@ RATIO: Final = re.compile(r"(?P<level>-?\d+)_?dB(?:_\w+)?", re.IGNORECASE)
 def read_dcase(root: Path, label: str) -> Corpus:
     """The recordings of DCASE's task 2, or of some of its machines.
 
-    Labels: machine (``fan``), unit (``fan id_00`` or ``fan section_00``, what has a model of its own), condition
+    Labels: machine (``fan``), unit (``fan id_00`` or ``fan section_00``, each with its own model), condition
     (``normal`` or ``anomaly``), and since 2021 domain and attributes. Folders give the split. Recordings that do not
     say whether they are normal (evaluation sets) are left out, with a note.
 

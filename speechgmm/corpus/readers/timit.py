@@ -115,7 +115,7 @@ def read_timit(root: Path, label: str, spec: TimitSpec) -> Corpus:
     """The segments (label phone or word) or recordings (other labels) of TIMIT.
 
     Labels: phone or word; speaker, sex (f, m), dialect (dr1 to dr8), sentence (sa1). Phones that follow each other and
-    fold to one class stay segments of their own, as the field counts them in classification.
+    fold to one class stay separate segments, as the field counts them in classification.
 
     Args:
         root: The folder that holds TRAIN and TEST, or NLTK's sample.

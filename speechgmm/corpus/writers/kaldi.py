@@ -15,7 +15,7 @@ from speechgmm.errors import DataError
 from speechgmm.io.atomic import write_text
 
 OF_KALDI: Final = ("utterance", "recording", "speaker", "gender", "text")
-"""Columns that have a file of their own, or are names."""
+"""Columns that have their own file, or are names."""
 
 GENDERS: Final = {"f": "f", "female": "f", "m": "m", "male": "m"}
 

@@ -25,7 +25,7 @@ def check(config: Config) -> None:
     streams = config.section(AnomalySpec).streams
     _check_model(config.model, {stream.method for stream in streams})
     if all(stream.features is not None for stream in streams) and config.features != FeatureSpec():
-        raise ConfigError("features has no effect: every one of anomaly.streams has features of its own; leave it out")
+        raise ConfigError("features has no effect: every one of anomaly.streams has its own features; leave it out")
     for stream in streams:
         features = stream.features or config.features
         if are_given(features) != are_given(config.features):

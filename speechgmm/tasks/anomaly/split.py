@@ -1,4 +1,4 @@
-"""Dividing a corpus for anomaly detection: normal recordings train, and what is not normal is tested alone."""
+"""The split of a corpus for anomaly detection: normal recordings train, and anomalous ones are tested alone."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def divide_normal(
         spec: How it is divided; ``fraction`` divides the normal recordings, and the others are all tested.
         condition: The column that says whether an utterance is normal.
         normal: Its value for those that are.
-        own_models: Each label has a model of its own, so that what is tested must be trained.
+        own_models: Each label has its own model, so that what is tested must be trained.
         group: The column whose values stand on one side only.
         seed: Of the split.
 

@@ -221,7 +221,7 @@ class ClassModels:
     ) -> Self:
         """The models with another model of class ``number``; ``recordings`` and ``parts`` as of ``with_class``.
 
-        What the class was made of before counts ``keep`` times.
+        ``keep`` is the weight of the earlier data of the class, from 0 to 1.
         """
         models = tuple(model if n == number else one for n, one in enumerate(self.models))
         return replace(self, models=models, **self._measured(number, model, recordings, parts, keep))

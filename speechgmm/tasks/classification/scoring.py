@@ -206,7 +206,7 @@ def score_recordings(
         paths: Recordings of any format, rate and channel count that the model's configuration allows.
         window: Length in seconds of the stretches to score one by one; None: each recording as a whole.
         hop: From the start of one window to the next, in seconds; default: the window's length.
-        speaker: With ``cmvn: speaker``, all recordings are of this one speaker; None: each is a speaker of its own.
+        speaker: With ``cmvn: speaker``, all recordings are of this one speaker; None: each is a speaker by itself.
         n_jobs: Workers at once.
 
     Yields:

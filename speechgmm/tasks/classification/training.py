@@ -75,7 +75,7 @@ def train(job: Job, features: Features, others: Others | None = None) -> Trained
     with job.console.stage("train"):
         (plan,) = _plans(job, [features])
         (trained,) = _train_plans(job, [plan], "training classes", others or Others())
-        _say_what_is_odd(job, trained.reports)
+        _warn_of_reports(job, trained.reports)
         # A claim is judged by its score, not by a posterior over classes.
         config = job.experiment.config
         if config.section(ScoringSpec).temperature_folds and config.task == "classification":
@@ -98,7 +98,7 @@ def train_folds(
     with job.console.stage("train"):
         what = f"training classes of {len(folds)} folds and of all"
         trained = _train_plans(job, _plans(job, [whole, *folds]), what, others or Others())
-        _say_what_is_odd(job, trained[0].reports)
+        _warn_of_reports(job, trained[0].reports)
     return trained[0], trained[1:]
 
 
@@ -245,7 +245,8 @@ def _fitted(scores: Mapping[str, Scores], models: ClassModels) -> float:
     return fit_temperature(totals, true, models.log_priors)
 
 
-def _say_what_is_odd(job: Job, reports: Sequence[ClassReport]) -> None:
+def _warn_of_reports(job: Job, reports: Sequence[ClassReport]) -> None:
+    """Warn of classes with unused components, with other faults of training, or with too few candidates."""
     at_most: list[str] = []
     for report in reports:
         if report.dead:

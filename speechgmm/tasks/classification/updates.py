@@ -1,4 +1,4 @@
-"""Updating: a class of a model in use that has heard more."""
+"""Updating: more recordings of a class in a model that is in use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -48,12 +48,13 @@ def update_class(
         file: The model.
         label: The class.
         paths: Recordings of it that it has not seen. With ``cmvn: speaker`` they are one speaker's.
-        worth: What the class has seen, in seconds of speech, where the model does not say.
-        keep: What was seen before counts so many times; below 1 it is forgotten.
+        worth: Seconds of speech that the class was trained on, where the model does not say it.
+        keep: Weight of the earlier data of the class, from 0 (forget) to 1 (keep in full).
 
     Raises:
         ConfigError: No such class; the file does not say how its classes were trained, or what they have seen; or it
-            says so and ``worth`` does as well; or it lacks the recordings of the cohort that its norm is by.
+            says so and ``worth`` does as well; or it lacks the frames of the cohort that its scores are
+            normalised by.
         DataError: Recordings that cannot be used (all are listed), or that the class has counted already.
         FitError: As `speechgmm.gmm.update`.
     """

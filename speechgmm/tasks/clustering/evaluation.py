@@ -48,7 +48,7 @@ class ClusteredPart:
 
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """The test recordings of all folds, each fold in clusters of its own."""
+    """The test recordings of all folds, each fold with its own clusters."""
 
     parts: tuple[ClusteredPart, ...]
     named: bool  # the groups are those of corpus.group

@@ -54,7 +54,7 @@ def cluster_recordings(
     seed: int = 0,
     n_jobs: int = 1,
 ) -> RecordingClusters:
-    """Cluster recordings by who or what sounds in them, with the background model of a model, or one of their own.
+    """Cluster recordings by who or what sounds in them, by the background model of a model, or one trained on them.
 
     Args:
         paths: Recordings of some seconds, of one speaker or sound each.

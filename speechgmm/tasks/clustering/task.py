@@ -160,7 +160,7 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
         return serialise_clustering(trained.file)
 
     def model_tables(self, job: Job, trained: TrainedClustering) -> Mapping[str, str]:
-        """How the background model was trained, where it has recordings of its own."""
+        """How the background model was trained, where it has its own recordings."""
         return {} if trained.report is None else {RunFile.CLASSES: classes_table((trained.report,))}
 
     def tables(self, job: Job, tested: Clustered, evaluation: ClusteringEvaluation | None) -> Mapping[str, str]:

@@ -163,7 +163,7 @@ def align_recordings(
 
 
 def with_silence_of_transcripts(recogniser: Recogniser, texts: Iterable[Sequence[str]]) -> Recogniser:
-    """A recogniser without a silence of its own that may put the silence of its transcripts between words.
+    """A recogniser without a unit for silence that may put the silence of its transcripts between words.
 
     It stays as it is where a text names that silence: then the texts say themselves where silence is.
     """

@@ -178,7 +178,7 @@ def _named(labels: Sequence[str]) -> str:
 
 
 def _warn_of_spellings(job: Job, said: Sequence[Transcript]) -> None:
-    """Words that case or punctuation alone tells apart are models of their own, which few mean."""
+    """Words that case or punctuation alone tells apart get different models, which few mean."""
     spelt: dict[str, list[str]] = {}
     for word in sorted({word for one in said for word in one.words}):
         spelt.setdefault(word.strip(string.punctuation).casefold(), []).append(word)
