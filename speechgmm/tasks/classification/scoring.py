@@ -276,16 +276,16 @@ def _score_recording(
         unvoiced = model.answers_for_unvoiced
         frames, speech, recording = model_frames(audio, path, silence=model.silence, unvoiced=unvoiced)
         stretches = tuple(windows(recording.duration, window, hop))
-        return scored_windows(model, path, Recorded(frames, speech, stretches, window is None), recording)
+        return scored_windows(model, audio, path, Recorded(frames, speech, stretches, window is None), recording)
     except DataError as error:
         return error.about(path)
 
 
-def scored_windows(model: Scorer, path: AudioSource, recorded: Recorded, facts: RecordingFacts) -> list[Scored]:
-    """The windows of a recording against all classes."""
-    if model.audio is None:
-        raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
-    found = model.window_scores(front_end(model.audio.features, model.audio.sample_rate), recorded)
+def scored_windows(
+    model: Scorer, audio: AudioInput, path: AudioSource, recorded: Recorded, facts: RecordingFacts
+) -> list[Scored]:
+    """The windows of a recording, whose frames ``audio`` made, against all classes."""
+    found = model.window_scores(front_end(audio.features, audio.sample_rate), recorded)
     return [
         replace(Scored.of(one, path, start, end, facts.clipped), duration=facts.duration)
         for (start, end), one in zip(recorded.windows, found, strict=True)
