@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.readers.files import SPLIT_NAMES, is_passed_over, recordings_below, split_folders
-from speechgmm.corpus.readers.layout import check_label, refuse
+from speechgmm.corpus.readers.layout import check_label, left_out, refuse
 from speechgmm.corpus.spec import SplitSpec
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 from speechgmm.errors import ConfigError, DataError, counted, first_few
@@ -183,9 +183,5 @@ def read_fsdd(root: Path, label: str) -> Corpus:
             "Dataset (github.com/Jakobovski/free-spoken-digit-dataset) and set corpus.root, or set SPEECHGMM_DATA to "
             "the folder that holds fsdd/"
         )
-    strangers = [path.name for path, match in matches if not match]
-    notes = [
-        f"{counted(len(strangers), 'file is', 'files are')} not named as in FSDD and not used, such as {name}"
-        for name in strangers[:1]
-    ]
-    return Corpus(utterances, label, root, tuple(notes))
+    others = [path.name for path, match in matches if not match]
+    return Corpus(utterances, label, root, tuple(left_out(others, "not named as in FSDD")))

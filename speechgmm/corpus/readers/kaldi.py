@@ -180,9 +180,9 @@ def _read_directory(
             utterances.append(Utterance(name, files[recording], start, end, split, kept, source))
     known = {name for name, *_ in stretches}
     for table in (speakers, texts):
-        strangers = [key for key in table.values if key not in known]
-        if strangers:
-            notes.append(f"{table.name}: {len(strangers)} of its utterances have no audio, such as {strangers[0]}")
+        unused = [key for key in table.values if key not in known]
+        if unused:
+            notes.append(f"{table.name}: {len(unused)} of its utterances have no audio, such as {unused[0]}")
     return utterances
 
 

@@ -1,13 +1,13 @@
 """What readers of known corpora share: files as lines, problems listed at once, a root that is one level off."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.listing import listed
 from speechgmm.corpus.utterance import Utterance
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, counted
 from speechgmm.io.tables import read_table
 
 MOST_LOOKED_AT: Final = 2000
@@ -44,6 +44,16 @@ def repeated_ids(utterances: Iterable[Utterance]) -> list[str]:
         for one in utterances
         if first.setdefault(one.id, one) is not one
     ]
+
+
+def left_out(places: Sequence[object], what: str) -> list[str]:
+    """A note about recordings that are not used, as ``what`` says; none where there are none.
+
+    >>> left_out(["x.wav"], "not named as in FSDD")
+    ['1 recording is not named as in FSDD and not used, such as x.wav']
+    """
+    many = counted(len(places), "recording is", "recordings are")
+    return [f"{many} {what} and not used, such as {places[0]}"] if places else []
 
 
 def check_label(label: str, columns: Iterable[str], corpus: str) -> None:

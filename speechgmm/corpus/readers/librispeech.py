@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.readers.files import recordings_below
-from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse, repeated_ids
+from speechgmm.corpus.readers.layout import check_label, check_root, left_out, read_lines, refuse, repeated_ids
 from speechgmm.corpus.utterance import Corpus, Utterance
-from speechgmm.errors import counted
 from speechgmm.io.audio_formats import suffixes_decoded_here
 
 NAME: Final = re.compile(r"(?P<speaker>\d+)-(?P<chapter>\d+)-(?P<utterance>\d+)")
@@ -49,13 +48,13 @@ def read_librispeech(root: Path, label: str) -> Corpus:
     problems: list[str] = []
     readers = _readers(table, problems) if table else {}
     utterances: list[Utterance] = []
-    strangers: list[Path] = []
+    others: list[Path] = []
     found = recordings_below(root)
     for path in found.audio:
         place = path.relative_to(root)
         match = NAME.fullmatch(path.stem)
         if not match:
-            strangers.append(place)
+            others.append(place)
             continue
         speaker, chapter, _ = match.groups()
         folder = next((part for part in (root.name, *place.parts[:-1])[::-1] if SUBSET.fullmatch(part)), "")
@@ -78,12 +77,8 @@ def read_librispeech(root: Path, label: str) -> Corpus:
         split = subset.partition("-")[0]
         utterances.append(Utterance(path.stem, path, None, None, split, kept, place.as_posix()))
     refuse(root, problems + repeated_ids(utterances))
-    notes = [
-        f"{counted(len(strangers), 'recording is', 'recordings are')} not named as in LibriSpeech and not used, "
-        f"such as {name}"
-        for name in strangers[:1]
-    ]
-    return Corpus(tuple(utterances), label, root, (*notes, *found.notes()))
+    notes = (*left_out(others, "not named as in LibriSpeech"), *found.notes())
+    return Corpus(tuple(utterances), label, root, notes)
 
 
 def _is_root(folder: Path) -> bool:
