@@ -117,14 +117,14 @@ def recordings_below(folder: Path, *, given: bool = False) -> Recordings:
     return Recordings(folder, tuple(audio), tuple(undecoded))
 
 
-def named_recordings(given: Sequence[Path], note: Callable[[str], None]) -> list[Path]:
+def named_recordings(named: Sequence[Path], note: Callable[[str], None]) -> list[Path]:
     """The recordings named, and those in folders named, in order; ``note`` is told what is left aside there.
 
     Raises:
         DataError: A folder without recordings.
     """
     paths: list[Path] = []
-    for path in given:
+    for path in named:
         if not path.is_dir():
             paths.append(path)
             continue

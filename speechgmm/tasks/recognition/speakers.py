@@ -71,7 +71,11 @@ def speakers_of(who: str, paths: Sequence[Path]) -> list[str]:
     try:
         expression = re.compile(who)
     except re.error as error:
-        raise ConfigError(f"{who!r} is no regular expression ({error})", arguments=("speakers",)) from None
+        raise ConfigError(
+            f"{who!r} is no regular expression ({error}); expected one such as '([^/]+)-', or a name without special "
+            "characters",
+            arguments=("speakers",),
+        ) from None
     if not expression.groups:
         raise ConfigError(
             f"{who!r} has no parentheses around the speaker; expected an expression such as '([^/]+)-', or a name "
