@@ -123,7 +123,7 @@ def score_histogram(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """Histograms of the scores of targets and of nontargets, each as shares of their number.
+    """Histograms of the scores of targets and of nontargets, each as shares of its own number.
 
     Parameters
     ----------
