@@ -12,11 +12,13 @@ we hold it above, so that their likelihoods differ (`benchmarks/image_segmentati
 import sys
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import numpy as np
 import typer
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError, SpeechGMMError
@@ -30,14 +32,15 @@ from speechgmm.gmm import (
     log_likelihoods,
     prepare,
 )
-from speechgmm.images import PixelSpec, Segmentation, SegmentationSpec, segment
+from speechgmm.images import PixelSpec, Segmentation, SegmentationSpec, painted, segment
 from speechgmm.images.segmentation import Estimator
 from speechgmm.io.image_file import read_picture, write_labels
 from speechgmm.plots import save_figure
-from speechgmm.report.image_plots import plot_segmentation
 
 REGULARISATION = 1e-3  # of the comparison: our floor, scikit-learn's reg_covar
 ITERATIONS = 20
+SIDE = 4.2  # inches, of a panel
+LINE = (1.0, 0.9, 0.0)  # colour of a boundary
 
 Image = NDArray[np.float32]
 Option = typer.Option
@@ -156,6 +159,45 @@ def against_scikit_learn(found: Segmentation, image: Image, seed: int) -> dict[s
     )
     titles = ("the same mixture without neighbours, by EM", "by scikit-learn's mixture, from the same start")
     return {title: one.reshape(image.shape[:2]) for title, one in zip(titles, labels, strict=True)}
+
+
+def plot_segmentation(found: Segmentation, image: Image, others: Mapping[str, NDArray[np.intp]] | None) -> Figure:
+    """The image (H, W, 3), its regions in their mean colours, their boundaries over it, and the uncertainty.
+
+    ``others`` are further label maps (H, W) by their titles, painted below.
+    """
+    height, width = image.shape[:2]
+    panels = {
+        "photograph": image,
+        "regions, in their mean colours": painted(found.labels, image),
+        "boundaries": outlined(found.labels, image),
+        "uncertainty": found.uncertainty,
+        **{title: painted(labels, image) for title, labels in (others or {}).items()},
+    }
+    rows = -(-len(panels) // 2)
+    size = (2 * SIDE, rows * (SIDE * min(2.0, max(0.1, height / width)) + 0.3))
+    figure = Figure(figsize=size, layout="constrained", dpi=100)
+    axes = figure.subplots(rows, 2, squeeze=False).ravel()
+    for place in axes:
+        place.set_axis_off()
+    for place, (title, panel) in zip(axes, panels.items(), strict=False):
+        shown = place.imshow(panel, cmap="magma", vmin=0, vmax=1, interpolation="antialiased")
+        place.set_title(title, fontsize=9)
+        if title == "uncertainty":
+            place.set_title("uncertainty: the mixture's, before smoothing", fontsize=9)
+            bar = figure.colorbar(shown, ax=place, location="bottom", shrink=0.6, pad=0.02, ticks=[0, 1])
+            bar.ax.set_xticklabels(["sure", "knows nothing"], fontsize=7)
+    return figure
+
+
+def outlined(labels: NDArray[np.intp], image: Image) -> Image:
+    """The image with a line where a pixel's label is not that of the one to its left or above."""
+    edge = np.zeros(labels.shape, bool)
+    edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    edge[1:] |= labels[1:] != labels[:-1]
+    drawn = image.copy()
+    drawn[edge] = LINE
+    return drawn
 
 
 if __name__ == "__main__":

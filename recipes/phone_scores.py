@@ -28,7 +28,7 @@ from speechgmm.engine.job import prepare
 from speechgmm.errors import DataError
 from speechgmm.evaluation import auc, interval, pool_trials, within
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser
-from speechgmm.tasks.recognition.decoding import HeardRecording, align_recordings
+from speechgmm.tasks.recognition.decoding import RecognisedRecording, align_recordings
 
 EVERY_PHONE, EVERY_WORD = 8, 4
 TOLERANCES = (0.010, 0.020, 0.050)  # s
@@ -79,7 +79,7 @@ def replaced(
         yield (str(rng.choice([one for one in others if one != label])) if wrong else label), int(wrong)
 
 
-def aligned(file: RecogniserFile, texts: Texts) -> Iterator[tuple[Path, HeardRecording]]:
+def aligned(file: RecogniserFile, texts: Texts) -> Iterator[tuple[Path, RecognisedRecording]]:
     """Each recording with its scores; those that cannot be aligned at all are said."""
     found_of = dict(align_recordings(file, texts, scores=True))
     for path in texts:
@@ -101,7 +101,7 @@ class Timit:
         self.speakers: list[str] = []
         self.fits: dict[str, list[float]] = {"right": [], "another recording's": []}
 
-    def boundaries(self, found: HeardRecording, starts: Sequence[float], speaker: str) -> None:
+    def boundaries(self, found: RecognisedRecording, starts: Sequence[float], speaker: str) -> None:
         """How far boundaries are from the labels', and whether the intervals cover them."""
         for one, start in list(zip(found.tiers["words"], starts, strict=True))[1:]:
             assert one.scores is not None

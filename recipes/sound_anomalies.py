@@ -27,7 +27,7 @@ from speechgmm.evaluation import auc, interval, pool_trials
 from speechgmm.io.tables import table
 from speechgmm.tasks.anomaly.codec import read_anomaly_file
 from speechgmm.tasks.anomaly.plots import draw_anomaly
-from speechgmm.tasks.anomaly.scoring import Found, find_anomalies
+from speechgmm.tasks.anomaly.scoring import AnomalyScore, find_anomalies
 
 CONFIG = "configs/sound-anomalies.yaml"
 RATE, LEVELS = 16000, (6, 0)  # Hz, dB
@@ -199,7 +199,7 @@ def picture(run: Path, audio: Path, speaker: str, times: dict[str, tuple[float, 
     axes = figure.subplots(4, 2, sharex=True, gridspec_kw={"height_ratios": [2, 1, 2, 1]})
     found = find_anomalies(read_anomaly_file(run / "models.safetensors"), paths, "all")
     for number, ((path, one), kind, name) in enumerate(zip(found, kinds, names, strict=True)):
-        assert isinstance(one, Found)
+        assert isinstance(one, AnomalyScore)
         row, column = 2 * (number // 2), number % 2
         called = "anomalous" if one.anomalous else "called normal"
         title = f"{kind}: score {one.score:.1f}, {called} (threshold {one.threshold:.1f})"

@@ -18,7 +18,7 @@ A message is one paragraph: what was given, what was expected, the likely mistak
 
 from collections.abc import Collection
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 def first_few(names: Collection[object], most: int) -> str:
@@ -68,6 +68,14 @@ class KeywordError(ConfigError, TypeError):
 
 class DataError(SpeechGMMError):
     """A recording, a manifest or a label cannot be used."""
+
+    def about(self, what: object) -> Self:
+        """The error with a message that begins with ``what`` (a recording), unless the message names it already.
+
+        >>> DataError("no samples").about("a.wav"), DataError("a.wav: no samples").about("a.wav")
+        (DataError('a.wav: no samples'), DataError('a.wav: no samples'))
+        """
+        return self if str(what) in str(self) else type(self)(f"{what}: {self}")
 
 
 class SilentRecordingError(DataError):

@@ -133,6 +133,15 @@ def _in_a_pool() -> bool:
     return parent_process() is not None or threading.current_thread() is not threading.main_thread()
 
 
+def in_parcels(items: Sequence[Task], size: int) -> list[tuple[Task, ...]]:
+    """Items in their order, ``size`` to a parcel: tasks that do not follow from the number of workers.
+
+    >>> in_parcels([1, 2, 3], 2)
+    [(1, 2), (3,)]
+    """
+    return [tuple(items[first : first + size]) for first in range(0, len(items), size)]
+
+
 def pmap(
     function: Callable[[Task], Result],
     tasks: Sequence[Task] | Iterable[Task],

@@ -47,7 +47,7 @@ from speechgmm.tasks.anomaly.models import (
     window_means,
 )
 from speechgmm.tasks.anomaly.report import _curves, anomalies, most_anomalous
-from speechgmm.tasks.anomaly.scoring import Found
+from speechgmm.tasks.anomaly.scoring import AnomalyScore
 from speechgmm.tasks.anomaly.spec import AnomalySpec, StreamSpec
 from speechgmm.tasks.anomaly.split import divide_normal
 from speechgmm.tasks.anomaly.training import extract_streams
@@ -234,7 +234,7 @@ def test_divisions_that_cannot_be_are_refused() -> None:
         ({"anomaly": {"streams": [{"pol": "top"}]}}, r"unknown key 'anomaly\.streams\.pol'; did you mean"),
         ({"anomaly": {"streams": [{"features": {"n_cep": 3}}]}}, r"unknown key 'anomaly\.streams\.features"),
         ({"anomaly": {"combine": "mean"}}, "combine has no effect"),
-        ({"features": {"vad": "energy"}}, "whole recordings are looked at"),
+        ({"features": {"vad": "energy"}}, r"features\.vad: energy, .*recordings are scored whole"),
         ({"features": {"transform": {"kind": "lda"}}}, "take pca"),
         ({"features": {"n_ceps": 9}, "anomaly": {"streams": [{"features": {}}]}}, "features has no effect"),
         ({"model": {"adapt": "map"}}, r"model\.adapt is not available"),
@@ -314,7 +314,8 @@ def test_normal_recordings_make_no_interval_of_what_few_anomalies_say_narrower()
 
     def tested(n_normal: int) -> AnomalyScores:
         found = [
-            Found(score, 0.5, 0.5, 0.0, 0.3, nothing, 1, nothing, nothing) for score in [1.0] * 4 + [0.0] * n_normal
+            AnomalyScore(score, 0.5, 0.5, 0.0, 0.3, nothing, 1, nothing, nothing)
+            for score in [1.0] * 4 + [0.0] * n_normal
         ]
         ids = tuple(str(n) for n in range(len(found)))
         conditions = ("click",) * 4 + ("normal",) * n_normal
@@ -461,7 +462,7 @@ def test_a_score_that_is_nan_is_neither_anomalous_nor_normal() -> None:
     nothing = np.zeros(1)
     for score, threshold in ((np.nan, 0.5), (0.5, np.nan)):
         with pytest.raises(DataError, match="nothing is decided by NaN"):
-            Found(score, threshold, 0.5, 0.0, 0.3, nothing, 1, nothing, nothing)
+            AnomalyScore(score, threshold, 0.5, 0.0, 0.3, nothing, 1, nothing, nothing)
     normal = threshold_of(np.arange(9.0), 0.2)
     with pytest.raises(DataError, match="a threshold of nan"):
         replace(normal, value=np.nan)

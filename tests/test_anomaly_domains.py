@@ -17,7 +17,7 @@ from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
 from speechgmm.tasks.anomaly.domains import OF_ALL, harmonic_mean
 from speechgmm.tasks.anomaly.evaluation import AnomalyScores, evaluate_anomalies
-from speechgmm.tasks.anomaly.scoring import Found
+from speechgmm.tasks.anomaly.scoring import AnomalyScore
 
 RATE = 8000
 
@@ -30,7 +30,7 @@ def drawn_scores(rng: np.random.Generator, n: int = 60) -> AnomalyScores:
     nothing = np.zeros(1)
     shifts = zip(conditions, domains, strict=True)
     values = [rng.normal() + (condition != "normal") + (domain == "target") for condition, domain in shifts]
-    found = tuple(Found(float(value), 0.5, 0.5, 0.0, 1.0, nothing, 1, nothing, nothing) for value in values)
+    found = tuple(AnomalyScore(float(value), 0.5, 0.5, 0.0, 1.0, nothing, 1, nothing, nothing) for value in values)
     return AnomalyScores(tuple(map(str, range(n))), kinds, conditions, (), found, domains)
 
 

@@ -165,7 +165,7 @@ def test_a_posterior_is_the_next_prior_and_knows_what_came_before(config_file: P
     for old, new in zip(before, file.models.bayesian or (), strict=True):
         assert new.counts.sum() == pytest.approx(2 * old.counts.sum())
         assert new.n_components == 8
-    with pytest.raises(ConfigError, match="was trained with a prior of its own"):
+    with pytest.raises(ConfigError, match="was trained with its own prior"):
         enrol(file, "new", [config_file.parent / "hums" / "low" / "0.wav"])
 
 

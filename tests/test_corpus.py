@@ -238,7 +238,7 @@ def test_fsdd_names_give_labels_and_the_official_split(tmp_path: Path) -> None:
         ("7_theo_4", "test", "7", "theo"),
         ("7_theo_5", "train", "7", "theo"),
     ]
-    with pytest.raises(DataError, match="FSDD has digit, speaker and index"):
+    with pytest.raises(DataError, match="FSDD has digit, speaker, index"):
         read_fsdd(tmp_path, "word")
     with pytest.raises(DataError, match="no FSDD recordings"):
         read_fsdd(tmp_path / "other", "digit")

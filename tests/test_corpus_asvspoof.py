@@ -118,7 +118,7 @@ def test_a_missing_dev_protocol_is_no_dev_and_every_other_lack_is_named(root: Pa
         ("LA_T_1", "a list of trials without their keys"),
         ("LA_0079 LA_T_1 - - genuine", "line 2: key 'genuine'; expected bonafide or spoof"),
         ("LA_0079 ../LA_T_1 - - bonafide", "without a folder"),
-        ("LA_0079 LA_D_1047731 - - bonafide", "LA_D_1047731 stands in ASVspoof2019.LA.cm.train.trn.txt, line 2"),
+        ("LA_0079 LA_D_1047731 - - bonafide", "is also that of ASVspoof2019.LA.cm.train.trn.txt, line 2"),
     ],
 )
 def test_a_line_that_is_none_is_refused_with_its_number(root: Path, line: str, message: str) -> None:

@@ -81,8 +81,8 @@ def test_recordings_without_a_condition_or_of_other_names_are_left_out_with_a_no
         tree(tmp_path, *DCASE_2020, "fan/test/id_00_00000496.wav", "fan/test/section_00_0001.wav", "fan/train/x.wav"),
     )
     assert len(corpus) == 7
-    assert any("2 recordings do not say whether they are normal" in note for note in corpus.notes)
-    assert any("1 recordings are not named as" in note and "x.wav" in note for note in corpus.notes)
+    assert any("2 recordings are without a condition" in note for note in corpus.notes)
+    assert any("1 recording is not named as" in note and "x.wav" in note for note in corpus.notes)
 
 
 def test_an_anomaly_in_a_training_folder_is_named(tmp_path: Path) -> None:

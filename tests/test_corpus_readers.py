@@ -161,7 +161,7 @@ def test_everything_wrong_with_a_kaldi_directory_is_listed_at_once(tmp_path: Pat
         (
             {"data/train/wav.scp": "a a.wav\n", "data/test/wav.scp": "a a.wav\n"},
             "utterance",
-            "test/wav.scp, line 1: utterance 'a' is also that of train/wav.scp, line 1",
+            "test/wav.scp, line 1: id 'a' is also that of train/wav.scp, line 1",
         ),
         ({"data/s5/data/train/wav.scp": "a a.wav\n"}, "utterance", "(corpus.path); did you mean"),
         ({"dta/wav.scp": "a a.wav\n"}, "utterance", "there is no such folder (corpus.path); did you mean"),
@@ -389,7 +389,7 @@ def test_a_root_one_level_off_is_named(tmp_path: Path) -> None:
 
 def test_the_sample_asks_for_a_split_by_speaker(tmp_path: Path) -> None:
     root = sample(tmp_path)
-    with pytest.raises(DataError, match=r"no training and test of its own; set corpus.split: .*corpus.group: speaker"):
+    with pytest.raises(DataError, match=r"has no split; set corpus.split: .*corpus.group: speaker"):
         read_corpus(CorpusSpec(kind="timit", label="phone"), path=None, root=root)
     spec = CorpusSpec(kind="timit", label="phone", split=SplitSpec(kind="fraction"))
     assert len(read_corpus(spec, path=None, root=root)) == 3
@@ -469,7 +469,7 @@ def test_speakers_that_the_table_does_not_know_or_places_elsewhere_are_refused(t
 
 def test_the_same_recording_in_two_places_is_refused(tmp_path: Path) -> None:
     root = tree(tmp_path, LIBRI | {"train-clean-100/19-198-0000.flac": ""})
-    with pytest.raises(DataError, match=r"19-198-0000.flac: 19-198-0000 is also train-clean-100/19-198-0000.flac"):
+    with pytest.raises(DataError, match=r"id '19-198-0000' is also that of train-clean-100/19-198-0000\.flac"):
         read_librispeech(root, "speaker")
 
 

@@ -405,7 +405,7 @@ def test_what_cannot_be_asked_for_is_said(trained: Path, tmp_path: Path, capsys:
         (1, "it covers nothing", ("--reference", trained / "said.rttm", "--uem", tmp_path / "other")),
         (1, "has no turn of 'two'", ("--reference", tmp_path / "other.rttm")),
         (1, "50 speakers are asked for", ("--n-speakers", "50")),
-        (2, "a file for each recording needs a folder", ("--out", tmp_path / "other")),
+        (2, "a file for each recording needs a folder; name another place", ("--out", tmp_path / "other")),
         (2, "its suffix is not that of csv", ("--out", tmp_path / "x.rttm", "--format", "csv")),
         (2, "prints metrics, which cannot stand within csv", ("--reference", trained / "said.rttm", "--format", "csv")),
         (2, "is the reference", ("--reference", trained / "said.rttm", "--out", trained / "said.rttm")),

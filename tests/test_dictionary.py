@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechgmm.corpus.dictionary import read_dictionary, spell_out
+from speechgmm.corpus.dictionary import Dictionary, read_dictionary
 from speechgmm.errors import DataError
 
 READ = {"READ": (("R", "EH", "D"), ("R", "IY", "D")), "A": (("AH",),)}
+
+
+def dictionary_of(words):
+    return Dictionary({word: ((word,),) for word in words}, dict.fromkeys(words, (0.0,)), "words as units")
 
 
 def written(folder, text, name="words.dict"):
@@ -125,7 +129,7 @@ def test_all_missing_words_and_unknown_phones_are_listed_at_once_with_where_they
 def test_many_missing_words_are_all_named():
     known = [f"known{n}" for n in range(300)]
     with pytest.raises(DataError) as error:
-        spell_out(known).check({"a": [f"w{n}" for n in range(200)], "b": known})
+        dictionary_of(known).check({"a": [f"w{n}" for n in range(200)], "b": known})
     assert all(f"'w{n}'" in str(error.value) for n in range(200))
 
 
@@ -140,7 +144,7 @@ def test_many_missing_words_are_all_named():
 def test_words_that_are_unknown_for_one_reason_are_one_message_with_the_share_the_reason_and_the_first_ten(said, why):
     known = ["kot", *(f"kot{n}" for n in range(30))]
     with pytest.raises(DataError, match=why) as error:
-        spell_out(known).check({"a": [f"{said}{n}" for n in range(30)], "b": ["kot"] * 10})
+        dictionary_of(known).check({"a": [f"{said}{n}" for n in range(30)], "b": ["kot"] * 10})
     _, line = str(error.value).splitlines()
     assert line.startswith("  30 of 31 different words are not in it (75 % of all words)")
     assert f"{said}9'" in line
@@ -149,6 +153,6 @@ def test_words_that_are_unknown_for_one_reason_are_one_message_with_the_share_th
 
 def test_words_that_are_spelt_nearly_so_are_suggested():
     with pytest.raises(DataError, match=r"no word 'collor', which is in a \(2 times\); did you mean 'color'\?"):
-        spell_out(["color", "red"]).check({"a": ["collor", "collor", "red"]})
+        dictionary_of(["color", "red"]).check({"a": ["collor", "collor", "red"]})
     with pytest.raises(DataError, match=r"no word '5', which is in a; numbers are to be written"):
-        spell_out(["color", "red"]).check({"a": ["5", "red"]})
+        dictionary_of(["color", "red"]).check({"a": ["5", "red"]})

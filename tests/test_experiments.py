@@ -57,7 +57,7 @@ from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.classification.training import train
 from speechgmm.tasks.classification.updates import update_class
 from speechgmm.tasks.options import TableFormat
-from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
+from speechgmm.tasks.segments.codec import read_segment_models
 from speechgmm.tasks.segments.command import Score as ScoreSegments
 from speechgmm.tasks.verification.command import Score as ScoreClaims
 from speechgmm.tasks.verification.command import Verify
@@ -558,8 +558,7 @@ def test_segment_models_run_save_and_score_as_the_folds_did(hums: Path, capsys: 
     print_result(result)
     assert "accuracy" in capsys.readouterr().out
     # The fold's file, read back, gives the fold's posteriors for the same stretch of the recording.
-    file = read_any_model(hums.parent / "run" / "folds" / "s0" / "models.safetensors")
-    assert isinstance(file, SegmentFile)
+    file = read_segment_models(hums.parent / "run" / "folds" / "s0" / "models.safetensors")
     row = next(row for row in rows if row["id"] == "s0-ba-0:0.000-0.150")
     (((_, scored),),) = ([*score_recordings(file, [hums.parent / "s0-ba-0.wav"], window=0.15)],)
     assert not isinstance(scored, DataError)
@@ -649,8 +648,7 @@ def test_segments_of_one_length_train_without_their_durations_and_it_is_said(
     for folder in ("first", "from the cache"):
         run(hums, SEGMENTS, output=hums.parent / folder, console=quiet())
         assert capsys.readouterr().err.count(said) == 1
-    file = read_any_model(hums.parent / "first" / "models.safetensors")
-    assert isinstance(file, SegmentFile)
+    file = read_segment_models(hums.parent / "first" / "models.safetensors")
     assert len(file.models.streams) == 4
 
 

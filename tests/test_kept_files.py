@@ -27,7 +27,7 @@ from speechgmm.tasks.classification.codec import read_model_file
 from speechgmm.tasks.classification.enrolment import enrol
 from speechgmm.tasks.recognition.codec import read_recogniser
 from speechgmm.tasks.recognition.decoding import recognise_recordings
-from speechgmm.tasks.segments.codec import read_any_model
+from speechgmm.tasks.segments.codec import read_segment_models
 from speechgmm.tasks.segments.recordings import score_segments_of_recording
 from speechgmm.tasks.verification.judging import judge_recordings
 
@@ -141,10 +141,9 @@ def said_by(name: str, tone: Path) -> list[float]:
         ((_, judged),) = judge_recordings(file, [tone], file.models.labels[0])
         return [judged.score]  # type: ignore[union-attr]
     if name == "segments":  # the whole recording as one segment
-        segments = read_any_model(path)
-        (scored,) = score_segments_of_recording(segments, tone, [Utterance("tone", tone, 0.0, 0.6)])  # type: ignore[arg-type]
+        (scored,) = score_segments_of_recording(read_segment_models(path), tone, [Utterance("tone", tone, 0.0, 0.6)])  # type: ignore[arg-type]
         return [float(value) for value in scored.mean_log_likelihoods]
-    scored = [one for _, parts in score_recordings(read_any_model(path), [tone]) for one in parts]  # type: ignore[union-attr]
+    scored = [one for _, parts in score_recordings(read_model_file(path), [tone]) for one in parts]  # type: ignore[union-attr]
     return [float(value) for one in scored for value in one.mean_log_likelihoods]
 
 

@@ -17,14 +17,14 @@ from speechgmm.tasks.anomaly.codec import read_anomaly_file
 from speechgmm.tasks.classification.codec import read_model_file
 from speechgmm.tasks.diarization.codec import read_diarizer
 from speechgmm.tasks.recognition.codec import read_recogniser
-from speechgmm.tasks.segments.codec import read_any_model
+from speechgmm.tasks.segments.codec import read_segment_models
 
 KEPT = Path(__file__).parent / "kept"
 READERS: dict[str, Callable[[Path], object]] = {
     "class": read_model_file,
     "verify-norm": read_model_file,
     "variational": read_model_file,
-    "segments": read_any_model,
+    "segments": read_segment_models,
     "anomaly": read_anomaly_file,
     "recognition": read_recogniser,
     "diarizer": read_diarizer,

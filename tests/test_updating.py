@@ -191,7 +191,7 @@ def test_the_command_writes_a_model_beside_a_runs_own(
     assert "from the next release on this needs --in-place" in warned
     assert (status, told.splitlines()[0]) == (
         0,
-        "low: 58 frames, added to 406 of earlier training, which count 0.5 times now",
+        "low: 58 frames, added to 406 of earlier training, which have weight 0.5 now",
     )
     file = read_model_file(out)
     assert file.recipe is not None

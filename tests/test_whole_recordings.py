@@ -19,7 +19,7 @@ from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FeatureSpec, front_end
 from speechgmm.features.silence import Silence
 from speechgmm.tasks.classification.scoring import score_recordings
-from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
+from speechgmm.tasks.segments.codec import SegmentFile, read_segment_models
 from speechgmm.tasks.segments.command import Score
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* digital silence:speechgmm.errors.RecordingWarning")
@@ -83,9 +83,7 @@ def scores_of(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def model_of(path: Path) -> SegmentFile:
-    file = read_any_model(path / "models.safetensors")
-    assert isinstance(file, SegmentFile)
-    return file
+    return read_segment_models(path / "models.safetensors")
 
 
 @pytest.mark.slow

@@ -223,6 +223,12 @@ class Config:
         """Whether only some frames of a recording count: those that a VAD keeps, here or in files."""
         return self.features.marks_speech or self.corpus.vad is not None
 
+    @property
+    def frame_choice(self) -> str:
+        """The settings that choose frames, for a message."""
+        kind, vad = kind_name(self.features), self.features.vad
+        return f"features.kind: {kind}, features.vad: {vad}, corpus.vad: {self.corpus.vad or 'null'}"
+
     def _check_given(self) -> None:
         """Refuse what has no effect on frames that are read from files."""
         for key, default in (("sample_rate", None), ("resample", False), ("channel", "mix")):

@@ -71,7 +71,7 @@ def _read(
     given: bool,
     progress: Callable[[int, int], None] | None,
 ) -> Corpus:
-    """The corpus with the labels that stand in it."""
+    """The corpus with the labels that it has."""
     sections = {
         "timit": TimitSpec,
         "textgrid": TextGridSpec,
@@ -82,7 +82,9 @@ def _read(
     }
     for kind, section in sections.items():
         if spec.kind != kind and getattr(spec, kind) != section():
-            raise ConfigError(f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}")
+            raise ConfigError(
+                f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}: leave it out"
+            )
     if spec.split.column != "split" and spec.kind not in ("manifest", "folder"):
         raise ConfigError(
             f"corpus.split.column is {spec.split.column!r}; it is for a corpus of kind 'manifest' or 'folder'; "
@@ -105,7 +107,7 @@ def _read(
     if spec.kind == "timit" and spec.split.kind == "column" and not any(utterance.split for utterance in corpus):
         others = [kind for kind in get_args(get_type_hints(SplitSpec)["kind"]) if kind != "column"]
         raise DataError(
-            f"{root}: NLTK's sample of TIMIT has no training and test of its own; set corpus.split: "
+            f"{root}: NLTK's sample of TIMIT has no split; set corpus.split: "
             f"{' or '.join(others)}, and corpus.group: speaker, so that no speaker is on both sides"
         )
     return corpus

@@ -19,7 +19,7 @@ from typing import Final, Literal
 from unicodedata import normalize
 
 from speechgmm.corpus.readers.layout import read_lines, refuse
-from speechgmm.corpus.unknown_words import some_of, unknown_words
+from speechgmm.corpus.unknown_words import missing_words, some_of, unknown_words
 from speechgmm.errors import DataError
 from speechgmm.hmm.network import Lexicon
 
@@ -42,17 +42,8 @@ class Dictionary:
         return tuple(sorted({phone for ways in self.pronunciations.values() for way in ways for phone in way}))
 
     def missing(self, transcripts: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-        """Word that is not here -> the transcripts (names of files or utterances) that have it, all in their order.
-
-        >>> Dictionary({"a": (("AH",),)}, {"a": (0.0,)}, "d").missing({"one": ["a", "b"], "two": ["b"]})
-        {'b': ['one', 'two']}
-        """
-        found: dict[str, list[str]] = {}
-        for name, words in transcripts.items():
-            for word in dict.fromkeys(words):
-                if word not in self.pronunciations:
-                    found.setdefault(word, []).append(name)
-        return found
+        """Word that is not here -> the transcripts (names of files or utterances) that have it, all in their order."""
+        return missing_words(transcripts, self.pronunciations)
 
     def check(self, transcripts: Mapping[str, Iterable[str]], phones: Iterable[str] | None = None) -> None:
         """Make sure that every word of the transcripts is here, made of phones that there are.
@@ -144,16 +135,6 @@ def read_dictionary_for(path: Path, phones: Iterable[str]) -> Dictionary:
     """
     stressed = any(_STRESS.fullmatch(phone) for phone in phones)
     return read_dictionary(path, stress="keep" if stressed else "drop")
-
-
-def spell_out(words: Iterable[str]) -> Dictionary:
-    """Every word a phone of its own: whole-word models need no dictionary.
-
-    >>> spell_out(["one", "two"]).pronunciations
-    {'one': (('one',),), 'two': (('two',),)}
-    """
-    unique = tuple(dict.fromkeys(words))
-    return Dictionary({word: ((word,),) for word in unique}, dict.fromkeys(unique, (0.0,)), "words as units")
 
 
 def _probabilities(entries: Sequence[tuple[int, str, list[str]]], problems: list[str]) -> list[float]:

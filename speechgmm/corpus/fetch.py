@@ -1,6 +1,6 @@
 """Downloading a public corpus: within bounds, unpacked with care, and moved in only where it is the pinned git tree.
 
-A zip that a forge packs on demand has no hash of its own that stays; the git tree of the files in it has. So the id of
+A zip that a forge packs on demand has no hash that stays; the git tree of the files in it has one. So the id of
 the extracted folder is what is checked, whatever mirror the archive came from. What else is in the archive stays there.
 pooch downloads.
 """

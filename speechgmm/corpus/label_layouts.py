@@ -22,7 +22,10 @@ LONGEST_PHONE: Final = 0.25
 FILES_LOOKED_AT: Final = 20
 """Label files whose tiers are looked at: the first may have an empty one."""
 
-NAMES: Final = {"textgrid": "TextGrids", "elan": "annotation files of ELAN", "audacity": "label tracks of Audacity"} | {
+NAMES: Final = {
+    "textgrid": "TextGrids",
+    "elan": "annotation files of ELAN",
+    "audacity": "label tracks of Audacity",
     "raven": "selection tables of Raven",
     "ctm": "CTMs",
     "rttm": "RTTMs",

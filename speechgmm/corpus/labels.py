@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from speechgmm.corpus.spec import CorpusSpec
 from speechgmm.corpus.utterance import BACKGROUND, Corpus, Utterance
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 
 _LISTED = 20  # classes that are named
 
@@ -27,7 +27,7 @@ def relabelled(corpus: Corpus, spec: CorpusSpec) -> Corpus:
     notes: list[str] = []
     absent = [name for name in (*merge, *spec.labels.ignore) if name and name not in present | set(merge.values())]
     if absent:
-        notes.append(f"corpus.labels: no item has the label {_names(absent)}")
+        notes.append(f"corpus.labels: no item has the label {first_few([repr(name) for name in absent], _LISTED)}")
     merged = [_merged(utterance, corpus.label, merge) for utterance in corpus]
     kept = [one for one in merged if one.split in BACKGROUND or _label(one, corpus.label) not in ignore]
     if len(kept) < len(merged):
@@ -35,7 +35,10 @@ def relabelled(corpus: Corpus, spec: CorpusSpec) -> Corpus:
     kept, few = _without_few(kept, corpus.label, spec.min_items)
     notes += [few] if few else []
     if not any(one.split not in BACKGROUND for one in kept):
-        raise DataError(f"{corpus.root}: no item is left by corpus.labels.ignore and corpus.min_items")
+        raise DataError(
+            f"{corpus.root}: no item is left by corpus.labels.ignore and corpus.min_items; ignore fewer labels, or set "
+            "min_items lower"
+        )
     return replace(corpus, utterances=tuple(kept), notes=(*corpus.notes, *notes))
 
 
@@ -67,7 +70,3 @@ def _without_few(items: Sequence[Utterance], column: str, least: int) -> tuple[l
         f"{len(few)} of {len(counts)} classes have fewer than {least} items{where} and are left out "
         f"(corpus.min_items): {counts_of}{more}"
     )
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:_LISTED]))

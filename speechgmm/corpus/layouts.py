@@ -23,17 +23,9 @@ from speechgmm.corpus.readers.folder import FSDD_NAME, read_folder, read_fsdd
 from speechgmm.corpus.readers.kaldi import read_kaldi
 from speechgmm.corpus.readers.lhotse import is_lhotse, read_lhotse
 from speechgmm.corpus.readers.machines import is_dcase, is_mimii, read_dcase, read_mimii
-from speechgmm.corpus.readers.manifest import read_manifest
+from speechgmm.corpus.readers.manifest import TABLES, read_manifest
 from speechgmm.corpus.readers.timit import read_timit
-from speechgmm.corpus.table_columns import (
-    OTHER_NAMES,
-    TABLES,
-    columns_of,
-    is_of_recordings,
-    names_of,
-    renamed,
-    root_of,
-)
+from speechgmm.corpus.table_columns import OTHER_NAMES, columns_of, is_of_recordings, names_of, renamed, root_of
 from speechgmm.corpus.utterance import Corpus
 from speechgmm.errors import DataError
 from speechgmm.io.tables import table

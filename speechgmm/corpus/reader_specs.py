@@ -106,7 +106,7 @@ class TranscriptsSpec:
 
 
 def _check_pattern(pattern: str, key: str, what: str) -> None:
-    """Refuse what is no regular expression with parentheses; ``what`` stands in them."""
+    """Refuse what is no regular expression with parentheses; ``what`` is in them."""
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
@@ -146,4 +146,4 @@ class AsvspoofSpec:
 
     def __post_init__(self) -> None:
         if self.phase != "eval" and self.test.startswith("2019"):
-            raise ConfigError(f"corpus.asvspoof.phase is for the tests of 2021; the test is {self.test}")
+            raise ConfigError(f"corpus.asvspoof.phase is for the tests of 2021; the test is {self.test}: leave it out")

@@ -39,7 +39,7 @@ WITH_PATH: Final = ("manifest", "kaldi", "lhotse")
 """Kinds that have a path of their lists beside the root of the recordings."""
 
 KNOWN: Final = ("timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "dcase", "mimii", "espeak")
-"""Corpora with a place of their own: $SPEECHGMM_DATA/NAME, else data/NAME."""
+"""Corpora with a known place: $SPEECHGMM_DATA/NAME, else data/NAME."""
 
 
 COLUMN: Final = "column:"
@@ -96,7 +96,7 @@ class SplitSpec:
             ("names", "column", None),
         ):
             if self.kind != kind and getattr(self, name) != default:
-                raise ConfigError(f"corpus.split.{name} is for kind {kind}; the kind is {self.kind}")
+                raise ConfigError(f"corpus.split.{name} is for kind {kind}; the kind is {self.kind}: leave it out")
         for value, split in (self.names or {}).items():
             if split not in SPLITS:
                 raise ConfigError(
@@ -206,7 +206,8 @@ class CorpusSpec:
     def __post_init__(self) -> None:
         if self.path is not None and self.kind not in WITH_PATH:
             raise ConfigError(
-                f"corpus.path is for the kinds manifest, kaldi and lhotse; {self.kind!r} has corpus.root alone"
+                f"corpus.path is for the kinds manifest, kaldi and lhotse; {self.kind!r} has corpus.root alone: set "
+                "that"
             )
         if self.session is not None and self.session == self.label:
             raise ConfigError(

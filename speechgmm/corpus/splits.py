@@ -84,7 +84,7 @@ def make_split(
         lost = sorted(trained - {utterance.label(corpus.label) for utterance in divided.split("train")})
         if lost and classes:
             raise DataError(
-                f"fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; take fewer folds, "
+                f"fold {fold.name}: no training utterance is left of {first_few(lost, 20)}; take fewer folds, "
                 f"or leave such classes out or merge them ({FEW_ITEMS})"
             )
         check_leaks(divided, apart, classes=classes)
@@ -123,7 +123,7 @@ def inner_folds(
         lost = sorted(known - {u.label(corpus.label) for u in training if u.id not in fold.test})
         if lost and classes:
             raise DataError(
-                f"inner fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; a sweep needs every "
+                f"inner fold {fold.name}: no training utterance is left of {first_few(lost, 20)}; a sweep needs every "
                 f"class in two inner folds at least: leave such classes out or merge them ({FEW_ITEMS})"
             )
     return folds
@@ -163,9 +163,8 @@ def _check_split(corpus: Corpus, strangers: bool, classes: bool, where: str = ""
     if unknown and not strangers:
         raise DataError(
             f"{where}{counted(len(unknown), 'test label is', 'test labels are')} never trained: "
-            f"{first_few(unknown, 20)}; "
-            f"give every {corpus.label} recordings in the split 'train', or leave such classes out or merge them "
-            f"({FEW_ITEMS})"
+            f"{first_few(unknown, 20)}; give every {corpus.label} recordings in the split 'train', or leave such "
+            f"classes out or merge them ({FEW_ITEMS})"
         )
 
 

@@ -5,10 +5,8 @@ from os.path import commonpath
 from pathlib import Path
 from typing import Final
 
-from speechgmm.corpus.readers.manifest import table_rows
+from speechgmm.corpus.readers.manifest import TABLES, table_rows
 from speechgmm.errors import DataError
-
-TABLES: Final = (".tsv", ".csv", ".jsonl")
 
 OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "path": ("file_name", "filename", "file", "filepath", "file_path", "audio", "audio_path", "wav", "recording_path"),

@@ -25,6 +25,20 @@ FOREIGN: Final = 20
 """Unknown words from which on one sentence says it of all of them, where they are most of the different words."""
 
 
+def missing_words(transcripts: Mapping[str, Iterable[str]], known: Collection[str]) -> dict[str, list[str]]:
+    """Word that is not known -> the transcripts (names of files or utterances) that have it, all in their order.
+
+    >>> missing_words({"one": ["a", "b"], "two": ["b"]}, {"a"})
+    {'b': ['one', 'two']}
+    """
+    found: dict[str, list[str]] = {}
+    for name, words in transcripts.items():
+        for word in dict.fromkeys(words):
+            if word not in known:
+                found.setdefault(word, []).append(name)
+    return found
+
+
 def unknown_words(
     missing: Mapping[str, Sequence[str]], told: Mapping[str, Sequence[str]], known: Collection[str]
 ) -> Iterator[str]:

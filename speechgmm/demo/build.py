@@ -8,7 +8,7 @@ Owns the folder and its files::
     wav/VOICE/SENTENCE.wav   16 kHz, 16 bit, mono
 
 In both manifests ``test`` is the sentences that are not trained on, by the same voices: for phones an
-easier task than unseen speakers, for which the column ``speaker`` allows a split of one's own. Times are
+easier task than unseen speakers, for which the column ``speaker`` allows a split by speaker. Times are
 seconds, from the synthesiser's own events. Pauses and phones shorter than `SHORTEST_PHONE` are not
 listed.
 
@@ -29,7 +29,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.demo import degradation as channel
+from speechgmm.demo import degradation
 from speechgmm.demo.phones import PHONES, fold
 from speechgmm.demo.sentences import TEST, TRAINING
 from speechgmm.demo.synthesiser import Speech, Synthesiser
@@ -92,7 +92,7 @@ def build_corpus(root: Path, *, seed: int = 0, progress: Callable[[int, int], No
         264
     """
     if seed < 0:
-        raise ConfigError(f"seed is {seed}; it must be 0 or more")
+        raise ConfigError(f"seed is {seed}; expected a whole number, 0 or more")
     recordings = _recordings()
     fingerprint = _fingerprint(seed)
     if _is_complete(root, fingerprint, recordings):
@@ -147,7 +147,7 @@ def _record(synthesiser: Synthesiser, recording: _Recording, seed: int) -> tuple
     rng = np.random.default_rng([seed, zlib.crc32(recording.path.encode())])
     speech = synthesiser.speak(recording.text, recording.voice, seed=int(rng.integers(1, 2**31)))
     resampled = soxr.resample(speech.samples.astype(np.float64), speech.sample_rate, SAMPLE_RATE, quality="HQ")
-    return speech, channel.degrade(resampled, rng)
+    return speech, degradation.degrade(resampled, rng)
 
 
 def _phone_rows(recording: _Recording, speech: Speech) -> list[Sequence[str]]:
@@ -173,9 +173,9 @@ def _fingerprint(seed: int) -> str:
         "phones": PHONES,
         "sample_rate": SAMPLE_RATE,
         "shortest_phone": SHORTEST_PHONE,
-        "snr": channel.SNR,
-        "tilt": channel.TILT,
-        "level": channel.LEVEL,
+        "snr": degradation.SNR,
+        "tilt": degradation.TILT,
+        "level": degradation.LEVEL,
     }
     return hashlib.blake2b(json.dumps(made_from, sort_keys=True).encode(), digest_size=16).hexdigest()
 

@@ -1,7 +1,7 @@
 """From what eSpeak NG calls its phonemes to the 39 phones of the demo corpus, in ARPAbet names.
 
 Owns the folding. Stress is dropped. Schwa counts as ``ah``, a syllabic l as ``l``, the flap of *party* as
-``d`` (too few for a class of its own, and voiced), and a vowel coloured by a following r as the vowel it
+``d`` (too few for another class, and voiced), and a vowel coloured by a following r as the vowel it
 starts from. Pauses and the glide that only links two vowels (``;``) are no phones. Refuses a name that is
 not in the table: an inventory that grows unnoticed would give a class with no training data.
 """

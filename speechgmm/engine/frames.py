@@ -19,6 +19,7 @@ from speechgmm.features.silence import not_silent
 from speechgmm.features.transforms import LinearTransform, splice
 from speechgmm.gmm import FrameSource, Mapper, bytes_per_frame
 from speechgmm.io.feature_store import FeatureStore
+from speechgmm.parallel import in_parcels
 
 PART: Final = 16384
 """Frames of a recording that are read at a time in training: an hour in one piece would be read for every batch of it.
@@ -200,7 +201,7 @@ def open_frames(pieces: Iterable[Piece], memory: int, *, map: Mapper = map) -> t
     if sum(part.n_rows for part in parts) * bytes_per_frame(n_features) <= memory:
         frames = load_all(parts)
         return FrameSource.of([frames], [len(frames)], n_features), memory - frames.nbytes
-    parcels = [parts[n : n + COUNTED_AT_ONCE] for n in range(0, len(parts), COUNTED_AT_ONCE)]
+    parcels = in_parcels(parts, COUNTED_AT_ONCE)
     seen = map(_count, parcels) if any(part.chooses for part in parts) else [[p.n_rows for p in parts]]
     return FrameSource.of(parts, [count for counts in seen for count in counts], n_features), memory
 

@@ -20,6 +20,7 @@ from speechgmm.features import front_end
 from speechgmm.features.kinds import feature_kind
 from speechgmm.gmm import DiagGMM, GMMStats
 from speechgmm.io.tables import table
+from speechgmm.parallel import in_parcels
 from speechgmm.vectors.supervectors import piece_statistics, supervectors
 from speechgmm.vectors.within_class import unit_length
 
@@ -118,7 +119,7 @@ def audit_labels(job: Job, features: Features, ubm: DiagGMM | None = None) -> La
     if len({name for name, _ in kept}) < len(kept):
         pieces = [piece for key in kept for _, piece in parts[key]]
         background = ubm or _background(pieces, job.experiment.config.seed)
-        parcels = [tuple(pieces[n : n + AT_ONCE]) for n in range(0, len(pieces), AT_ONCE)]
+        parcels = in_parcels(pieces, AT_ONCE)
         done = job.console.track(job.map(partial(_statistics, background), parcels), len(parcels), "auditing labels")
         stats = iter([one for part in done for one in part])
         each = [[next(stats) for _ in parts[key]] for key in kept]

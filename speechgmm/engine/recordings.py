@@ -85,7 +85,7 @@ def frames_of(
         raw = replace(audio, features=audio.features.without_normalisation())
         recording = raw_recording(raw, path, speed=speed, key=key, noising=noising)
     except DataError as error:
-        raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from None
+        raise error.about(path) from None
     frames, speech, measured = recording.frames, recording.speech, recording.measured
     facts = RecordingFacts(recording.duration, recording.clipped, measured, len(frames))
     for note in (*recording.notes, *_doubts(audio, facts, silence)):

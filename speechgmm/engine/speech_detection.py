@@ -111,7 +111,7 @@ def detect_speech(
     try:
         frames, speech = raw_features(spec, pieces, rate, detector=found)
     except DataError as error:
-        raise error if str(recording) in str(error) else DataError(f"{recording}: {error}") from None
+        raise error.about(recording) from None
     pieces.warn()
     front = front_end(spec, rate)
     shift = front.frame_shift / rate

@@ -23,9 +23,9 @@ VAD_SETTINGS: Final = {
 """Value of ``vad`` -> the settings that it reads."""
 
 
-def check_value(field: Field[Any], value: object) -> None:
+def check_value(field: Field[Any], value: object, section: str = "features") -> None:
     """Raise `ConfigError` for a value of another type or outside the field's range; the file reader checks it too."""
-    name, kinds = f"features.{field.name}", get_args(field.type) or (field.type,)
+    name, kinds = f"{section}.{field.name}", get_args(field.type) or (field.type,)
     if value is None and NoneType in kinds:
         return
     choices = [c for kind in kinds for c in (get_args(kind) or (kind,)) if isinstance(c, str)]

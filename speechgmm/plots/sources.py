@@ -152,8 +152,7 @@ def segments_of(segments: Segments | None, tier: str | None) -> list[Interval]:
     """(start, end, label) of segments, or of a tier of a TextGrid or another label file.
 
     Raises:
-        ConfigError: praatio is not installed.
-        ConfigError: A tier of what is no file.
+        ConfigError: praatio is not installed; a tier of what is no file.
         DataError: The file cannot be read, or has no such tier; a segment that is not (start, end, label).
     """
     if isinstance(segments, str | PathLike):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CURVES_WITH_NAMES: Final = 8
-"""Training curves up to which each has a colour and a name of its own."""
+"""Training curves up to which each has a colour and a name."""
 
 
 MOST_CURVES: Final = 500

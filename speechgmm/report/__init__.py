@@ -1,1 +1,1 @@
-"""Pictures of results."""
+"""The report of a run as one page, and results as text."""

@@ -13,7 +13,7 @@ from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.atomic import write_text
 from speechgmm.io.given_frames import stem_of
-from speechgmm.io.label_files import FORMATS, format_by_suffix, labels_as_text, write_labels
+from speechgmm.io.label_files import FORMATS, WRITTEN, format_by_suffix, labels_as_text, write_labels
 from speechgmm.io.samples import AudioSource
 from speechgmm.io.tables import cell
 from speechgmm.io.terminal import one_line, tell
@@ -129,19 +129,20 @@ class LabelOutput:
 
     def _check_place(self, out: Path, form: str, default: str, rows: bool) -> None:
         if not (form or default) and self._file is None:
-            formats = ", ".join(one.name for one in FORMATS.values() if one.writer)
             raise ConfigError(
-                f"{out}: neither its suffix nor a format says what to write; expected one of {formats}",
+                f"{out}: neither its suffix nor a format says what to write; expected one of {', '.join(WRITTEN)}",
                 arguments=("output", "format"),
             )
         if self._file is None and rows and not self.is_of_files:
-            formats = ", ".join(name for name, one in FORMATS.items() if one.writer)
             raise ConfigError(
-                f"{out}: {form} is printed; expected a label file, in one of the formats {formats}",
+                f"{out}: {form} is printed; expected a label file, in one of the formats {', '.join(WRITTEN)}",
                 arguments=("output", "format"),
             )
         if self._file is None and out.is_file():
-            raise ConfigError(f"{out}: a file; a file for each recording needs a folder", arguments=("output",))
+            raise ConfigError(
+                f"{out}: a file, and a file for each recording needs a folder; name another place",
+                arguments=("output",),
+            )
         suffix = self._suffix
         if self._file is not None and form and out.suffix.lower() != Path(f"a{suffix}").suffix.lower():
             raise ConfigError(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.corpus.reader_specs import AsvspoofSpec
-from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
+from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse, repeated_ids
 from speechgmm.corpus.utterance import Corpus, Utterance
 
 COLUMNS: Final = {
@@ -75,13 +75,7 @@ def read_asvspoof(root: Path, label: str, spec: AsvspoofSpec) -> Corpus:
             if not found and not problems:
                 problems.append(f"{protocol}: no trial of the phase {spec.phase!r}")
         utterances += found
-    first: dict[str, Utterance] = {}
-    problems += [
-        f"{one.source}: {one.id} stands in {first[one.id].source} already"
-        for one in utterances
-        if first.setdefault(one.id, one) is not one
-    ]
-    refuse(root, problems)
+    refuse(root, problems + repeated_ids(utterances))
     return Corpus(tuple(utterances), label, root)
 
 

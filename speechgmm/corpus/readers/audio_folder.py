@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from speechgmm.corpus.readers.files import SPLIT_NAMES
 from speechgmm.corpus.readers.layout import check_root
-from speechgmm.corpus.readers.manifest import Row, corpus_of_rows
-from speechgmm.corpus.table_columns import TABLES, renamed
+from speechgmm.corpus.readers.manifest import TABLES, Row, corpus_of_rows
+from speechgmm.corpus.table_columns import renamed
 from speechgmm.corpus.utterance import Corpus
 
 
@@ -19,7 +19,7 @@ def read_audio_folder(root: Path, label: str | None) -> Corpus:
     """The recordings that the metadata list, with a column of labels for each of its other columns.
 
     Args:
-        root: The folder. Folders in it that are named after splits may have metadata of their own.
+        root: The folder. Folders in it that are named after splits may have their own metadata.
         label: The column to model; None: no labels are needed.
 
     Raises:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Final
 
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.io.audio_formats import UNDECODED, suffixes_decoded_here, way_out
 from speechgmm.io.given_frames import ONE_RECORDING
 
@@ -96,8 +96,7 @@ class Recordings:
 
 
 def _classes(names: list[str]) -> str:
-    some = ", ".join(map(repr, names[:5])) + (" ..." if len(names) > 5 else "")
-    return f"class {some} has" if len(names) == 1 else f"classes {some} have"
+    return f"class {_quoted(names)} has" if len(names) == 1 else f"classes {_quoted(names)} have"
 
 
 def recordings_below(folder: Path, *, given: bool = False) -> Recordings:
@@ -118,14 +117,14 @@ def recordings_below(folder: Path, *, given: bool = False) -> Recordings:
     return Recordings(folder, tuple(audio), tuple(undecoded))
 
 
-def named_recordings(given: Sequence[Path], note: Callable[[str], None]) -> list[Path]:
+def named_recordings(named: Sequence[Path], note: Callable[[str], None]) -> list[Path]:
     """The recordings named, and those in folders named, in order; ``note`` is told what is left aside there.
 
     Raises:
         DataError: A folder without recordings.
     """
     paths: list[Path] = []
-    for path in given:
+    for path in named:
         if not path.is_dir():
             paths.append(path)
             continue
@@ -169,22 +168,22 @@ def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = Tru
         if "train" in holding_classes.values() or len(set(holding_classes.values())) > 1:
             are = "is none" if len(others) == 1 else "are none"
             raise DataError(
-                f"{root}: {_folders(holding_classes)} are named after splits, and {_folders(others)} beside {are}; "
+                f"{root}: {_quoted(holding_classes)} are named after splits, and {_quoted(others)} beside {are}; "
                 f"expected are folders of splits alone ({', '.join(SPLIT_NAMES)}) or of classes alone: move or rename "
-                f"{_folders(others)}"
+                f"{_quoted(others)}"
             )
         return {}
     if named and not holding_classes:
         if "train" in named.values():
             raise DataError(
-                f"{root}: recordings lie directly in {_folders(named)}, which are splits; expected is a folder for "
+                f"{root}: recordings lie directly in {_quoted(named)}, which are splits; expected is a folder for "
                 f"each class in them, such as {next(iter(named))}/anna/one.wav"
             )
         return {}
     twice = [[top for top in named if named[top] == split] for split in dict.fromkeys(named.values())]
     for tops in twice:
         if len(tops) > 1:
-            raise DataError(f"{root}: {_folders(tops)} are the same split, {named[tops[0]]}; rename or join them")
+            raise DataError(f"{root}: {_quoted(tops)} are the same split, {named[tops[0]]}; rename or join them")
     return named
 
 
@@ -194,12 +193,11 @@ def _refuse_like_splits(root: Path, tops: Iterable[str]) -> None:
     misnamed = [top for top in like if top.lower() not in SPLIT_NAMES]
     if misnamed and "train" in like.values() and len(set(like.values())) > 1:
         raise DataError(
-            f"{root}: {_folders(misnamed)} {'begins' if len(misnamed) == 1 else 'begin'} like the name of a split; "
+            f"{root}: {_quoted(misnamed)} {'begins' if len(misnamed) == 1 else 'begin'} like the name of a split; "
             f"expected are these names alone ({', '.join(SPLIT_NAMES)}): call it "
             f"{', '.join(dict.fromkeys(repr(like[top]) for top in misnamed))}, or rename it if it is a class"
         )
 
 
-def _folders(names: Iterable[str]) -> str:
-    found = [f"{name!r}" for name in names]
-    return ", ".join(found[:5]) + (" ..." if len(found) > 5 else "")
+def _quoted(names: Iterable[str]) -> str:
+    return first_few([repr(name) for name in names], 5)

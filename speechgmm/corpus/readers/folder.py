@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.readers.files import SPLIT_NAMES, is_passed_over, recordings_below, split_folders
-from speechgmm.corpus.readers.layout import refuse
+from speechgmm.corpus.readers.layout import check_label, left_out, refuse
 from speechgmm.corpus.spec import SplitSpec
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 from speechgmm.errors import ConfigError, DataError, counted, first_few
@@ -156,8 +156,7 @@ def read_fsdd(root: Path, label: str) -> Corpus:
         DataError: The folder holds no recording named as FSDD names them, or the label is not one of the three.
     """
     folder = root / "recordings" if (root / "recordings").is_dir() else root
-    if label not in ("digit", "speaker", "index"):
-        raise DataError(f"corpus.label is {label!r}; FSDD has digit, speaker and index")
+    check_label(label, ("digit", "speaker", "index"), "FSDD")
     files = (path for path in sorted(folder.glob("*.wav")) if not is_passed_over(path.name))
     matches = [(path, FSDD_NAME.fullmatch(path.name)) for path in files]
     utterances = tuple(
@@ -184,9 +183,5 @@ def read_fsdd(root: Path, label: str) -> Corpus:
             "Dataset (github.com/Jakobovski/free-spoken-digit-dataset) and set corpus.root, or set SPEECHGMM_DATA to "
             "the folder that holds fsdd/"
         )
-    strangers = [path.name for path, match in matches if not match]
-    notes = [
-        f"{counted(len(strangers), 'file is', 'files are')} not named as in FSDD and not used, such as {name}"
-        for name in strangers[:1]
-    ]
-    return Corpus(utterances, label, root, tuple(notes))
+    others = [path.name for path, match in matches if not match]
+    return Corpus(utterances, label, root, tuple(left_out(others, "not named as in FSDD")))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.readers.files import SPLIT_NAMES, is_passed_over
-from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
+from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse, repeated_ids
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, common_root
 from speechgmm.errors import DataError
 from speechgmm.io.frame_files.kaldi_lists import scp_sources
@@ -90,11 +90,7 @@ def read_kaldi(path: Path, root: Path | None, label: str, *, given: bool = False
             files = _audio_files(scp, base, problems, relative)
             stretches = list(_stretches(folder, scp, problems))
         utterances.extend(_read_directory(folder, stretches, files, split, label, problems, notes))
-    sides: dict[str, Utterance] = {}
-    for utterance in utterances:
-        other = sides.setdefault(utterance.id, utterance)
-        if other is not utterance:
-            problems.append(f"{utterance.source}: utterance {utterance.id!r} is also that of {other.source}")
+    problems += repeated_ids(utterances)
     refuse(path, problems, PIPES if any(problem.endswith("is a command") for problem in problems) else "")
     if not utterances:
         raise DataError(
@@ -140,7 +136,7 @@ def _audio_files(scp: _Table, base: Path, problems: list[str], relative: list[st
         if entry.endswith("|"):
             problems.append(f"{where}: {entry!r} is a command")
         elif re.search(r"\.ark:\d+$", entry):
-            problems.append(f"{where}: {entry!r} is a place in an archive; write its recordings to files of their own")
+            problems.append(f"{where}: {entry!r} is a place in an archive; write each of its recordings to a file")
         elif not entry:
             problems.append(f"{where}: recording {recording!r} has no file")
         elif (hint := windows_path(entry)) and not (base / entry).exists():
@@ -184,9 +180,9 @@ def _read_directory(
             utterances.append(Utterance(name, files[recording], start, end, split, kept, source))
     known = {name for name, *_ in stretches}
     for table in (speakers, texts):
-        strangers = [key for key in table.values if key not in known]
-        if strangers:
-            notes.append(f"{table.name}: {len(strangers)} of its utterances have no audio, such as {strangers[0]}")
+        unused = [key for key in table.values if key not in known]
+        if unused:
+            notes.append(f"{table.name}: {len(unused)} of its utterances have no audio, such as {unused[0]}")
     return utterances
 
 

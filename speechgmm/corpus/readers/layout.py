@@ -1,12 +1,13 @@
 """What readers of known corpora share: files as lines, problems listed at once, a root that is one level off."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.listing import listed
-from speechgmm.errors import DataError
+from speechgmm.corpus.utterance import Utterance
+from speechgmm.errors import DataError, counted
 from speechgmm.io.tables import read_table
 
 MOST_LOOKED_AT: Final = 2000
@@ -28,6 +29,31 @@ def refuse(where: Path, problems: list[str], remedy: str = "") -> None:
         many = "1 thing is" if len(problems) == 1 else f"{len(problems)} things are"
         tail = f"\n{remedy}" if remedy else ""
         raise DataError(f"{where}: {many} wrong:\n{listed(problems)}{tail}")
+
+
+def repeated_ids(utterances: Iterable[Utterance]) -> list[str]:
+    """A problem for each utterance whose id another utterance before it has.
+
+    >>> same = [Utterance("a", Path(f"{n}.wav"), source=f"line {n}") for n in (1, 2)]
+    >>> repeated_ids(same)
+    ["line 2: id 'a' is also that of line 1; ids are unique"]
+    """
+    first: dict[str, Utterance] = {}
+    return [
+        f"{one.source}: id {one.id!r} is also that of {first[one.id].source}; ids are unique"
+        for one in utterances
+        if first.setdefault(one.id, one) is not one
+    ]
+
+
+def left_out(places: Sequence[object], what: str) -> list[str]:
+    """A note about recordings that are not used, as ``what`` says; none where there are none.
+
+    >>> left_out(["x.wav"], "not named as in FSDD")
+    ['1 recording is not named as in FSDD and not used, such as x.wav']
+    """
+    many = counted(len(places), "recording is", "recordings are")
+    return [f"{many} {what} and not used, such as {places[0]}"] if places else []
 
 
 def check_label(label: str, columns: Iterable[str], corpus: str) -> None:

@@ -38,15 +38,14 @@ class _Found:
     base: Path
     problems: list[str] = field(default_factory=list)
     utterances: dict[str, Utterance] = field(default_factory=dict)
-    channels: dict[Path, set[str]] = field(
-        default_factory=dict
-    )  # recording of several channels -> what is said of them
+    # Recording of several channels -> the channels that utterances are of, as JSON.
+    channels: dict[Path, set[str]] = field(default_factory=dict)
 
 
 def read_lhotse(path: Path, root: Path | None, label: str) -> Corpus:
     """The utterances of manifests: each supervision is one, or each cut that has none.
 
-    Labels: text, speaker, gender, language, recording, and what stands in ``custom`` and is text or a number. The split
+    Labels: text, speaker, gender, language, recording, and what is in ``custom`` as text or a number. The split
     is that of the file's name, such as ``supervisions_train-clean.jsonl.gz``.
 
     Args:
@@ -177,9 +176,7 @@ def _add_cut(found: _Found, row: Mapping[str, Any], split: str, where: str) -> N
     kind, recording = row.get("type", "MonoCut"), row.get("recording")
     start, supervisions = row.get("start", 0.0), row.get("supervisions") or []
     if kind not in ("MonoCut", "MultiCut") or not isinstance(recording, dict):
-        found.problems.append(
-            f"{where}: {short(kind)} without a recording of its own; expected a MonoCut or a MultiCut"
-        )
+        found.problems.append(f"{where}: {short(kind)} without its own recording; expected a MonoCut or a MultiCut")
     elif (
         not _is_time(start) or not isinstance(supervisions, list) or not all(isinstance(s, dict) for s in supervisions)
     ):

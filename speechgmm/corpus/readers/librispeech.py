@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.readers.files import recordings_below
-from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
+from speechgmm.corpus.readers.layout import check_label, check_root, left_out, read_lines, refuse, repeated_ids
 from speechgmm.corpus.utterance import Corpus, Utterance
-from speechgmm.errors import counted
 from speechgmm.io.audio_formats import suffixes_decoded_here
 
 NAME: Final = re.compile(r"(?P<speaker>\d+)-(?P<chapter>\d+)-(?P<utterance>\d+)")
@@ -49,13 +48,13 @@ def read_librispeech(root: Path, label: str) -> Corpus:
     problems: list[str] = []
     readers = _readers(table, problems) if table else {}
     utterances: list[Utterance] = []
-    strangers: list[Path] = []
+    others: list[Path] = []
     found = recordings_below(root)
     for path in found.audio:
         place = path.relative_to(root)
         match = NAME.fullmatch(path.stem)
         if not match:
-            strangers.append(place)
+            others.append(place)
             continue
         speaker, chapter, _ = match.groups()
         folder = next((part for part in (root.name, *place.parts[:-1])[::-1] if SUBSET.fullmatch(part)), "")
@@ -77,14 +76,9 @@ def read_librispeech(root: Path, label: str) -> Corpus:
         kept = {column: value for column, value in labels.items() if value}
         split = subset.partition("-")[0]
         utterances.append(Utterance(path.stem, path, None, None, split, kept, place.as_posix()))
-    problems.extend(_twice(utterances))
-    refuse(root, problems)
-    notes = [
-        f"{counted(len(strangers), 'recording is', 'recordings are')} not named as in LibriSpeech and not used, "
-        f"such as {name}"
-        for name in strangers[:1]
-    ]
-    return Corpus(tuple(utterances), label, root, (*notes, *found.notes()))
+    refuse(root, problems + repeated_ids(utterances))
+    notes = (*left_out(others, "not named as in LibriSpeech"), *found.notes())
+    return Corpus(tuple(utterances), label, root, notes)
 
 
 def _is_root(folder: Path) -> bool:
@@ -111,13 +105,3 @@ def _readers(path: Path, problems: list[str]) -> dict[str, _Reader]:
             continue
         found[cells[0]] = _Reader(cells[1].lower(), cells[2])
     return found
-
-
-def _twice(utterances: list[Utterance]) -> list[str]:
-    """Names that two recordings share."""
-    first: dict[str, Utterance] = {}
-    return [
-        f"{utterance.source}: {utterance.id} is also {first[utterance.id].source}"
-        for utterance in utterances
-        if first.setdefault(utterance.id, utterance) is not utterance
-    ]

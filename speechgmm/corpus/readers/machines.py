@@ -17,13 +17,12 @@ MIMII (Purohit et al. 2019), a folder for each ratio of machine to noise, as the
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.readers.files import recordings_below
-from speechgmm.corpus.readers.layout import check_label, check_root, refuse
+from speechgmm.corpus.readers.layout import check_label, check_root, left_out, refuse
 from speechgmm.corpus.utterance import Corpus, Utterance
 
 BY_ID: Final = re.compile(r"(?:(?P<condition>normal|anomaly)_)?id_(?P<number>\d+)_(?P<index>\d+)")
@@ -45,7 +44,7 @@ RATIO: Final = re.compile(r"(?P<level>-?\d+)_?dB(?:_\w+)?", re.IGNORECASE)
 def read_dcase(root: Path, label: str) -> Corpus:
     """The recordings of DCASE's task 2, or of some of its machines.
 
-    Labels: machine (``fan``), unit (``fan id_00`` or ``fan section_00``, what has a model of its own), condition
+    Labels: machine (``fan``), unit (``fan id_00`` or ``fan section_00``, each with its own model), condition
     (``normal`` or ``anomaly``), and since 2021 domain and attributes. Folders give the split. Recordings that do not
     say whether they are normal (evaluation sets) are left out, with a note.
 
@@ -59,8 +58,8 @@ def read_dcase(root: Path, label: str) -> Corpus:
     check_label(label, DCASE_COLUMNS, "DCASE's task 2")
     check_root(root, is_dcase, "DCASE's task 2 (MACHINE/train/normal_id_00_00000000.wav)")
     utterances: list[Utterance] = []
-    strangers: list[Path] = []
-    mute: list[Path] = []
+    others: list[Path] = []
+    without_condition: list[Path] = []
     problems: list[str] = []
     found = recordings_below(root)
     for path in found.audio:
@@ -68,13 +67,13 @@ def read_dcase(root: Path, label: str) -> Corpus:
         match = BY_ID.fullmatch(path.stem) or BY_SECTION.fullmatch(path.stem)
         machine, part = path.parent.parent.name, path.parent.name
         if match is None or part not in PARTS:
-            strangers.append(place)
+            others.append(place)
             continue
         known = {name: value for name, value in match.groupdict().items() if value}
         # Training folders hold normal recordings alone, by the rules of the task.
         condition = known.get("condition") or ("normal" if PARTS[part] == "train" else "")
         if not condition:
-            mute.append(place)
+            without_condition.append(place)
             continue
         if PARTS[part] == "train" and condition != "normal":
             problems.append(f"{place.as_posix()}: an anomaly in a training folder, which holds normal recordings alone")
@@ -88,11 +87,9 @@ def read_dcase(root: Path, label: str) -> Corpus:
         identity = place.with_suffix("").as_posix()
         utterances.append(Utterance(identity, path, None, None, PARTS[part], labels, place.as_posix()))
     refuse(root, problems)
-    notes = [*_left_out(strangers, "are not named as DCASE's task 2 names them"), *_left_out(mute, WITHOUT_CONDITION)]
+    notes = left_out(others, "not named as in DCASE's task 2")
+    notes += left_out(without_condition, "without a condition, normal or anomaly (an evaluation set),")
     return Corpus(tuple(utterances), label, root, (*notes, *found.notes()))
-
-
-WITHOUT_CONDITION: Final = "do not say whether they are normal (an evaluation set)"
 
 
 def read_mimii(root: Path, label: str) -> Corpus:
@@ -113,14 +110,14 @@ def read_mimii(root: Path, label: str) -> Corpus:
     check_label(label, MIMII_COLUMNS, "MIMII")
     check_root(root, is_mimii, "MIMII (6_dB_fan/fan/id_00/normal/00000000.wav)")
     units: dict[tuple[str, str, str], list[Utterance]] = {}
-    strangers: list[Path] = []
+    others: list[Path] = []
     found = recordings_below(root)
     files = found.audio
     for path in files:
         place = path.relative_to(root)
         condition, number = CONDITIONS.get(path.parent.name, ""), path.parent.parent.name
         if not condition or not re.fullmatch(r"id_\d+", number):
-            strangers.append(place)
+            others.append(place)
             continue
         machine = path.parent.parent.parent.name
         level = _level(path)
@@ -151,9 +148,7 @@ def read_mimii(root: Path, label: str) -> Corpus:
     refuse(root, problems)
     order = {path: number for number, path in enumerate(files)}
     utterances.sort(key=lambda one: order[one.path])
-    return Corpus(
-        tuple(utterances), label, root, (*_left_out(strangers, "are not laid out as MIMII's"), *found.notes())
-    )
+    return Corpus(tuple(utterances), label, root, (*left_out(others, "not laid out as in MIMII"), *found.notes()))
 
 
 def _level(path: Path) -> str:
@@ -161,11 +156,6 @@ def _level(path: Path) -> str:
     matches = (RATIO.fullmatch(folder.name) for folder in path.parents)
     match = next((match for match in matches if match), None)
     return f"{int(match['level'])} dB" if match else ""
-
-
-def _left_out(places: list[Path], why: str) -> Iterator[str]:
-    if places:
-        yield f"{len(places)} recordings {why} and are not used, such as {places[0]}"
 
 
 def is_dcase(folder: Path) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from os.path import normpath
 from pathlib import Path
+from typing import Final
 
 from speechgmm.corpus.listing import listed
 from speechgmm.corpus.readers.files import SPLIT_NAMES
@@ -20,6 +21,9 @@ from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 from speechgmm.errors import DataError
 from speechgmm.io.tables import number, read_table, windows_path
 from speechgmm.io.text_file import HALF, is_text
+
+TABLES: Final = (".tsv", ".csv", ".jsonl")
+"""Suffixes of tables, in lower case."""
 
 RESERVED = ("path", "id", "start", "end", "split")
 
@@ -132,7 +136,7 @@ Row = dict[str, str] | str
 def table_rows(path: Path) -> Iterator[tuple[int, Row]]:
     """Line number and content of every row that is not blank."""
     suffix = path.suffix.lower()
-    if suffix not in (".tsv", ".csv", ".jsonl") and path.exists():
+    if suffix not in TABLES and path.exists():
         raise DataError(f"{path}: a manifest ends in .tsv, .csv or .jsonl, not {path.suffix or 'nothing'!r}")
     text = read_table(path, "there is no such manifest (corpus.path, relative to the configuration file)")
     if not text.strip():

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.readers.files import recordings_below
-from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
+from speechgmm.corpus.readers.layout import check_label, check_root, left_out, read_lines, refuse
 from speechgmm.corpus.utterance import Corpus, Utterance
-from speechgmm.errors import counted
 
 NAME: Final = re.compile(r"(?P<speaker>[^_]+)_nohash_(?P<index>\d+)")
 COLUMNS: Final = ("word", "speaker", "index")
@@ -34,7 +33,7 @@ def read_speech_commands(root: Path, label: str) -> Corpus:
                 if split_of.setdefault(entry, split) != split:
                     problems.append(f"{name}, line {line}: {entry} is in {LISTS[split_of[entry]]} too")
     utterances: list[Utterance] = []
-    strangers: list[str] = []
+    others: list[str] = []
     found = recordings_below(root)
     for path in found.audio:
         place = path.relative_to(root)
@@ -42,18 +41,14 @@ def read_speech_commands(root: Path, label: str) -> Corpus:
             continue
         match = NAME.fullmatch(path.stem)
         if not match or len(place.parts) != 2:
-            strangers.append(place.as_posix())
+            others.append(place.as_posix())
             continue
         labels = {"word": place.parts[0], **match.groupdict()}
         split = split_of.get(place.as_posix(), "train") if split_of else ""
         identity = place.with_suffix("").as_posix()
         utterances.append(Utterance(identity, path, None, None, split, labels, place.as_posix()))
     refuse(root, problems)
-    notes = [
-        f"{counted(len(strangers), 'recording is', 'recordings are')} not named as in Speech Commands and not used, "
-        f"such as {name}"
-        for name in strangers[:1]
-    ]
+    notes = left_out(others, "not named as in Speech Commands")
     listed_here = sum(1 for utterance in utterances if utterance.split in LISTS)
     if listed_here < len(split_of):
         notes.append(

@@ -115,7 +115,7 @@ def read_timit(root: Path, label: str, spec: TimitSpec) -> Corpus:
     """The segments (label phone or word) or recordings (other labels) of TIMIT.
 
     Labels: phone or word; speaker, sex (f, m), dialect (dr1 to dr8), sentence (sa1). Phones that follow each other and
-    fold to one class stay segments of their own, as the field counts them in classification.
+    fold to one class stay separate segments, as the field counts them in classification.
 
     Args:
         root: The folder that holds TRAIN and TEST, or NLTK's sample.
@@ -133,7 +133,7 @@ def read_timit(root: Path, label: str, spec: TimitSpec) -> Corpus:
     drop_sa = spec.sa == "drop" or (spec.sa is None and label in SEGMENTS)
     chosen = [sentence for sentence in sentences if not (drop_sa and sentence.sentence.startswith("sa"))]
     if not chosen:
-        raise DataError(f"{root}: no sentence but sa1 and sa2, which corpus.timit.sa drops")
+        raise DataError(f"{root}: no sentence but sa1 and sa2, which corpus.timit.sa drops; set it to keep")
     split_of, notes = _splits(root, chosen, spec)
     utterances: list[Utterance] = []
     for sentence in chosen:

@@ -11,11 +11,11 @@ from typing import Final
 
 from speechgmm.corpus.readers.kaldi import NO_LABELS
 from speechgmm.corpus.utterance import Corpus, Utterance
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, counted
 from speechgmm.io.atomic import write_text
 
 OF_KALDI: Final = ("utterance", "recording", "speaker", "gender", "text")
-"""Columns that have a file of their own, or are names."""
+"""Columns that have their own file, or are names."""
 
 GENDERS: Final = {"f": "f", "female": "f", "m": "m", "male": "m"}
 
@@ -35,7 +35,10 @@ def kaldi_names(corpus: Corpus) -> tuple[Corpus, tuple[str, ...]]:
     named = tuple(replace(one, id=_plain(one.id)) for one in corpus)
     changed = [(old.id, new.id) for old, new in zip(corpus, named, strict=True) if old.id != new.id]
     if changed:
-        notes.append(f"{len(changed)} ids have white space, which Kaldi does not take: {changed[0][1]!r} and others")
+        notes.append(
+            f"white space in {counted(len(changed), 'id')} is _ here, because Kaldi does not take it, such as "
+            f"{changed[0][1]!r}"
+        )
     speakers = [_speaker(one) for one in named]
     ids = [one.id for one in named]
     if sorted(zip(ids, speakers, strict=True), key=_order) != sorted(

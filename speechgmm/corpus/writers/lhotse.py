@@ -17,7 +17,7 @@ from speechgmm.io.atomic import write_atomically
 from speechgmm.io.decoders import exact_header
 
 OF_LHOTSE: Final = ("text", "speaker", "gender", "language")
-"""Columns that are fields of a supervision; the others stand in its ``custom``."""
+"""Columns that are fields of a supervision; the others are in its ``custom``."""
 
 
 class ManifestRecording(NamedTuple):
@@ -50,7 +50,7 @@ def write_lhotse(folder: Path, corpus: Corpus, recordings: Recordings, channel: 
         Where to.
     corpus
         The utterances. The labels ``text``, ``speaker``, ``gender`` and ``language`` are fields of a supervision; the
-        others stand in its ``custom``.
+        others are in its ``custom``.
     recordings
         Of all utterances, see `read_recordings`.
     channel

@@ -23,6 +23,7 @@ from speechgmm.io.timed_labels import LabelledRecording
 
 __all__ = [
     "FORMATS",
+    "WRITTEN",
     "FileLabel",
     "LabelFormat",
     "Tier",
@@ -80,6 +81,9 @@ FORMATS: Final = {
     )
 }
 """Name -> format."""
+
+WRITTEN: Final = tuple(name for name, one in FORMATS.items() if one.writer)
+"""Names of the formats that are written, and not read alone."""
 
 RAVEN_COLUMN: Final = "Begin Time (s)"
 """What the first line of a selection table of Raven has, and that of a label track has not."""
@@ -240,7 +244,7 @@ def labels_as_text(recordings: Sequence[LabelledRecording], format: str) -> str:
     """
     chosen = format_of(Path(), format)
     if not chosen.writer:
-        written = ", ".join(one.name for one in FORMATS.values() if one.writer)
+        written = ", ".join(WRITTEN)
         raise ConfigError(f"format {format}: {chosen.what} is not written; expected {written}", arguments=("format",))
     if not chosen.several and len(recordings) != 1:
         raise ConfigError(

@@ -16,7 +16,7 @@ from speechgmm.tasks.options import ScoreOptions
 if TYPE_CHECKING:
     from speechgmm.io.samples import AudioSource
     from speechgmm.tasks.anomaly.codec import AnomalyFile
-    from speechgmm.tasks.anomaly.scoring import Found
+    from speechgmm.tasks.anomaly.scoring import AnomalyScore
 
 PRINTED = ("table", "tsv", "jsonl")
 """Formats of rows, which are printed; the others are those of label files."""
@@ -85,7 +85,7 @@ class Score(ScoreOptions):
         return results.n_failed
 
     def _rows(
-        self, file: "AnomalyFile", kind: str, results: "Iterable[tuple[AudioSource, Found]]"
+        self, file: "AnomalyFile", kind: str, results: "Iterable[tuple[AudioSource, AnomalyScore]]"
     ) -> Iterator[dict[str, object]]:
         for path, one in results:
             if self.curve is not None and not one.silent:
@@ -132,7 +132,7 @@ def _lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield from aligned([head, *lines])
 
 
-def _write_curve(folder: Path, path: "AudioSource", one: "Found", file: "AnomalyFile", quiet: bool) -> None:
+def _write_curve(folder: Path, path: "AudioSource", one: "AnomalyScore", file: "AnomalyFile", quiet: bool) -> None:
     """The curve as a table, and under the spectrogram as a picture where matplotlib is installed."""
     from speechgmm.engine.audio_input import takes_frames
     from speechgmm.io.atomic import write_text

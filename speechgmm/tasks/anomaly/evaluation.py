@@ -15,10 +15,11 @@ from speechgmm.evaluation.metric import Metrics
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.evaluation.roc_area import MAX_FALSE_ALARM
 from speechgmm.io.tables import table
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.anomaly.codec import AnomalyFile
 from speechgmm.tasks.anomaly.domains import domain_metrics
-from speechgmm.tasks.anomaly.scoring import Found, about, compared, look_at_pieces, silence_found
-from speechgmm.tasks.anomaly.training import LOOKED_AT_ONCE, NAMED, kind_of
+from speechgmm.tasks.anomaly.scoring import AnomalyScore, about, compared, silence_found, values_of_pieces
+from speechgmm.tasks.anomaly.training import NAMED, SCORED_AT_ONCE, kind_of
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ class AnomalyScores:
     kinds: tuple[str, ...]  # of normal recordings, that each is compared with
     conditions: tuple[str, ...]  # normal, or what else
     groups: tuple[str, ...]
-    found: tuple[Found, ...]
+    found: tuple[AnomalyScore, ...]
     domains: tuple[str, ...] = ()  # such as source and target; "": not said. Empty: nobody says one
 
     @property
@@ -61,21 +62,21 @@ def score_anomalies(job: Job, streams: Sequence[Features], file: AnomalyFile) ->
     tests = [*heard, *streams[0].silent]
     own = [[piece for _, piece in features.of_split("test")] for features in streams]
     kinds = [kind_of(utterance, spec, label) for utterance in tests]
-    found: dict[int, Found] = {}
+    found: dict[int, AnomalyScore] = {}
     with job.console.stage("score"):
         parcels = []
         for kind in file.models:
             places = [n for n, name in enumerate(kinds[: len(heard)]) if name == kind]
-            parcels += [(kind, places[n : n + LOOKED_AT_ONCE]) for n in range(0, len(places), LOOKED_AT_ONCE)]
+            parcels += [(kind, parcel) for parcel in in_parcels(places, SCORED_AT_ONCE)]
         tasks = [
             (file.models[kind].normal, {tests[n].id: tuple(pieces[n] for pieces in own) for n in places})
             for kind, places in parcels
         ]
         done = job.console.track(
-            job.map(partial(look_at_pieces, file.audio, spec), tasks), len(tasks), "scoring the test split"
+            job.map(partial(values_of_pieces, file.audio, spec), tasks), len(tasks), "scoring the test split"
         )
-        for (kind, places), looks in zip(parcels, done, strict=True):
-            for n, one in zip(places, looks, strict=True):
+        for (kind, places), values in zip(parcels, done, strict=True):
+            for n, one in zip(places, values, strict=True):
                 with about(tests[n].id):
                     found[n] = compared(one, file.models[kind], spec)
         found |= {n: silence_found(file.models[kinds[n]], spec) for n in range(len(heard), len(tests))}
@@ -211,7 +212,7 @@ def _bounded(metric: Metric, statistic: Statistic, groups: NDArray[np.intp], nam
     return found if named else found.by_items("recordings")
 
 
-def anomaly_table(scores: AnomalyScores, file: AnomalyFile, normal: str) -> str:
+def anomaly_table(scores: AnomalyScores, file: AnomalyFile) -> str:
     """``scores.tsv``: the score of every test recording, the threshold, the decision and when it is highest."""
     columns = [
         stream.name if len(stream.sides) == 1 else f"{stream.name} ({side})"
@@ -226,7 +227,7 @@ def anomaly_table(scores: AnomalyScores, file: AnomalyFile, normal: str) -> str:
             condition,
             f"{one.score:.6f}",
             f"{one.threshold:.6f}",
-            decision(one, normal),
+            one.decision(file),
             f"{one.p_value:.6f}",
             f"{one.start:.3f}",
             f"{one.end:.3f}",
@@ -236,14 +237,6 @@ def anomaly_table(scores: AnomalyScores, file: AnomalyFile, normal: str) -> str:
         for name, kind, condition, one in zip(scores.ids, scores.kinds, scores.conditions, scores.found, strict=True)
     )
     return table((*head, *columns), rows)
-
-
-def decision(one: Found, normal: str = "normal") -> str:
-    """What a recording is called.
-
-    Everything that is not normal is ``anomalous``, whatever kind of anomaly it is.
-    """
-    return "anomalous" if one.anomalous else normal
 
 
 def thresholds_table(file: AnomalyFile) -> str:
@@ -273,14 +266,14 @@ def normal_table(file: AnomalyFile) -> str:
     return table(("class", "score"), rows)
 
 
-def curves_of_worst(scores: AnomalyScores) -> Mapping[str, Found]:
+def curves_of_worst(scores: AnomalyScores) -> Mapping[str, AnomalyScore]:
     """The recordings with the highest scores over their thresholds, the highest first."""
     heard = [n for n, one in enumerate(scores.found) if not one.silent]
     order = sorted(heard, key=lambda n: scores.found[n].threshold - scores.found[n].score)
     return {scores.ids[n]: scores.found[n] for n in order[:CURVES_KEPT]}
 
 
-def curves_table(found: Mapping[str, Found]) -> str:
+def curves_table(found: Mapping[str, AnomalyScore]) -> str:
     """``curves.tsv``: when recordings are anomalous: time (s) and anomaly score, one row per value."""
     rows = (
         (name, f"{time:.3f}", f"{value:.4f}")

@@ -12,7 +12,7 @@ from speechgmm.errors import DataError
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import free_workers
 from speechgmm.tasks.anomaly.codec import AnomalyFile, read_anomaly_file
-from speechgmm.tasks.anomaly.scoring import Found, class_of, find_anomalies
+from speechgmm.tasks.anomaly.scoring import AnomalyScore, class_of, find_anomalies
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class AnomalyResult(Result):
         return self.score > self.threshold
 
     @classmethod
-    def of(cls, source: AudioSource, label: str, found: Found, file: AnomalyFile) -> "AnomalyResult":
+    def of(cls, source: AudioSource, label: str, found: AnomalyScore, file: AnomalyFile) -> "AnomalyResult":
         """What was found in a recording."""
         return cls(
             recording=str(source),

@@ -9,13 +9,13 @@ from speechgmm.features.silence import stretches
 from speechgmm.io.samples import AudioSource
 from speechgmm.io.timed_labels import LabelledRecording, TimedLabel
 from speechgmm.tasks.anomaly.models import CURVE_STEP
-from speechgmm.tasks.anomaly.scoring import Found
+from speechgmm.tasks.anomaly.scoring import AnomalyScore
 
 USUAL: Final = 1.0
 """The highest value of the curve of a usual normal recording."""
 
 
-def labelled(path: AudioSource, found: Found, decision: str) -> LabelledRecording:
+def labelled(path: AudioSource, found: AnomalyScore, decision: str) -> LabelledRecording:
     """Two tiers: ``highest``, the stretch where the anomaly score is highest, with the decision; and ``above_normal``.
 
     ``above_normal`` has the stretches where the curve is above what a usual normal recording reaches, each with its

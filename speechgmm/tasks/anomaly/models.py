@@ -126,7 +126,7 @@ def _vector(costs: ArrayLike) -> Floats:
     """Costs or scores (N,). Raises ShapeError or DataError where a number is missing."""
     values = np.asarray(costs, np.float64)
     if values.ndim != 1 or not len(values):
-        raise ShapeError(f"costs of frames have shape {values.shape}; expected a vector, one value per frame")
+        raise ShapeError(f"costs or scores of shape {values.shape}; expected (N,), with one value at least")
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise DataError(

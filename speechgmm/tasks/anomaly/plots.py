@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from speechgmm.evaluation import Trials, auc, roc
 from speechgmm.plots.canvas import FAINT, NONTARGET, TARGET, WIDTH, new_axes, plain_text
@@ -13,8 +13,6 @@ from speechgmm.plots.signals import draw_levels, levels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Floats = NDArray[np.float64]
 
 STYLES: Final = ("-", "--", "-.", ":")
 

@@ -159,7 +159,7 @@ def _areas(run: RunFolder) -> list[Table]:
         rows = []
         for name, metrics in parts.items():
             cells = []
-            for metric in (metrics.get(figure) for figure in names):
+            for metric in map(metrics.get, names):
                 value = "–" if metric is None else percent(metric.value)
                 if metric is not None and metric.low is not None:
                     value += f" ({percent(metric.low)} to {percent(metric.high)})"

@@ -1,4 +1,4 @@
-"""Looking for anomalies in recordings: those of a run's test and new ones, by way of the same frames."""
+"""Anomaly scores of recordings: those of a run's test and new ones, by way of the same frames."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,8 +37,8 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What the streams say of a recording, before it is compared with normal ones."""
+class StreamValues:
+    """The values of a recording in each stream, before it is compared with normal ones."""
 
     values: Floats  # (F,) one for each side of each stream
     curves: tuple[Floats, ...]  # of each stream, on the same times
@@ -47,7 +47,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class AnomalyScore:
     """The anomaly score of a recording, and where it is highest."""
 
     score: float
@@ -76,17 +76,17 @@ class Found:
         return self.score > self.threshold
 
     def decision(self, file: AnomalyFile) -> str:
-        """Anomalous, or what the model calls normal recordings."""
+        """``anomalous``, whatever kind of anomaly it is, or what the model calls normal recordings."""
         return "anomalous" if self.anomalous else file.spec.normal
 
 
-def look(
+def stream_values(
     frames: Sequence[NDArray[np.float32]],
     costs_of: Sequence[FrameCosts],
     audio: Sequence[AudioInput],
     spec: AnomalySpec,
-) -> Look:
-    """A recording's finished frames (T, D) of each stream, by that stream's costs."""
+) -> StreamValues:
+    """The values of a recording by its frames (T, D) in each stream, and by the costs of that stream."""
     found, curves = [], []
     plans = [front_end(one.features, one.sample_rate) for one in audio]
     grid = grid_of(plans[0].time(len(frames[0]), len(frames[0])))
@@ -96,28 +96,28 @@ def look(
         times = plan.first_centre / plan.sample_rate + shift * np.arange(len(costs), dtype=np.float64)
         found.append(side_values(costs, stream, shift))
         curves.append(smoothed(costs, stream, times, grid))
-    return Look(np.concatenate(found), tuple(curves), grid, len(frames[0]))
+    return StreamValues(np.concatenate(found), tuple(curves), grid, len(frames[0]))
 
 
-def compared(one: Look, model: AnomalyModel, spec: AnomalySpec) -> Found:
-    """A look at a recording beside what normal recordings look like. Raises DataError for a score that is NaN."""
+def compared(one: StreamValues, model: AnomalyModel, spec: AnomalySpec) -> AnomalyScore:
+    """The anomaly score of a recording by what normal recordings have. Raises DataError for a score that is NaN."""
     reference = model.reference
     score = float(score_of(one.values, reference.centres, reference.scales, spec.combine))
     curve = curve_of(one.curves, spec.streams, reference)
     start, end = highest_stretch(curve, one.grid, spec.when)
-    return Found(
+    return AnomalyScore(
         score, reference.threshold.value, model.p_value(score), start, end, one.values, one.n_frames, one.grid, curve
     )
 
 
-def silence_found(model: AnomalyModel, spec: AnomalySpec) -> Found:
+def silence_found(model: AnomalyModel, spec: AnomalySpec) -> AnomalyScore:
     """The answer for a recording that is digital silence throughout: more anomalous than any other.
 
     Its frames say nothing, neither of how anomalous it is nor of when; a muted microphone is what a monitor must tell.
     """
     nothing, highest = np.empty(0), np.full(spec.n_values, np.inf)
     threshold, p_value = model.reference.threshold.value, model.p_value(np.inf)
-    return Found(np.inf, threshold, p_value, 0.0, 0.0, highest, 0, nothing, nothing, silent=True)
+    return AnomalyScore(np.inf, threshold, p_value, 0.0, 0.0, highest, 0, nothing, nothing, silent=True)
 
 
 def class_of(file: AnomalyFile, label: str | None) -> str:
@@ -141,21 +141,21 @@ def class_of(file: AnomalyFile, label: str | None) -> str:
     return label or names[0]
 
 
-def look_at_pieces(
+def values_of_pieces(
     audio: Sequence[AudioInput], spec: AnomalySpec, task: "tuple[Sequence[NormalModel], Mapping[str, Sequence[Piece]]]"
-) -> list[Look]:
-    """A look at each of several recordings (name -> a piece for each stream), by what each stream compares it with.
+) -> list[StreamValues]:
+    """The values of several recordings (name -> a piece for each stream), by what each stream compares them with.
 
     Raises:
         DataError: A frame whose cost is NaN or infinite; the message begins with the recording.
     """
     normal, recordings = task
     costs = [frame_costs(model, stream) for model, stream in zip(normal, spec.streams, strict=True)]
-    looks = []
+    values = []
     for name, pieces in recordings.items():
         with about(name):
-            looks.append(look([piece.load() for piece in pieces], costs, audio, spec))
-    return looks
+            values.append(stream_values([piece.load() for piece in pieces], costs, audio, spec))
+    return values
 
 
 @contextmanager
@@ -164,12 +164,12 @@ def about(name: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise error if name in str(error) else type(error)(f"{name}: {error}") from None
+        raise error.about(name) from None
 
 
 def find_anomalies(
     file: AnomalyFile, paths: Sequence[AudioSource], label: str, *, n_jobs: int = 1
-) -> Iterator[tuple[AudioSource, Found | DataError]]:
+) -> Iterator[tuple[AudioSource, AnomalyScore | DataError]]:
     """Each recording with its anomaly score for the class ``label``, or with why that cannot be said."""
     model = file.models[label]
     costs = [frame_costs(one, stream) for one, stream in zip(model.normal, file.spec.streams, strict=True)]
@@ -177,12 +177,14 @@ def find_anomalies(
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def _find(file: AnomalyFile, model: AnomalyModel, costs: Sequence[FrameCosts], path: AudioSource) -> Found | DataError:
+def _find(
+    file: AnomalyFile, model: AnomalyModel, costs: Sequence[FrameCosts], path: AudioSource
+) -> AnomalyScore | DataError:
     try:
         with about(str(path)):
             heard = [model_frames(audio, path, silence=Silence.KEPT) for audio in file.audio]
             frames, facts = [frames for frames, _, _ in heard], heard[0][2]
-            found = compared(look(frames, costs, file.audio, file.spec), model, file.spec)
+            found = compared(stream_values(frames, costs, file.audio, file.spec), model, file.spec)
             return replace(found, duration=facts.duration)
     except SilentRecordingError:
         with opened(path) as decoder:

@@ -25,7 +25,7 @@ def check(config: Config) -> None:
     streams = config.section(AnomalySpec).streams
     _check_model(config.model, {stream.method for stream in streams})
     if all(stream.features is not None for stream in streams) and config.features != FeatureSpec():
-        raise ConfigError("features has no effect: every one of anomaly.streams has features of its own; leave it out")
+        raise ConfigError("features has no effect: every one of anomaly.streams has its own features; leave it out")
     for stream in streams:
         features = stream.features or config.features
         if are_given(features) != are_given(config.features):
@@ -36,8 +36,10 @@ def check(config: Config) -> None:
             )
         if config.chooses_frames or features.marks_speech or features.cmvn == "speaker":
             raise ConfigError(
-                f"anomaly, stream {stream.name!r}: whole recordings are looked at; set kind mfcc or lfcc, vad: none, "
-                "and cmvn by recording or globally (features)"
+                f"anomaly, stream {stream.name!r}: features.kind: {kind_name(features)}, features.vad: {features.vad}, "
+                f"corpus.vad: {config.corpus.vad or 'null'}, features.cmvn: {features.cmvn}; recordings are scored "
+                "whole, and not by speaker: take a kind such as mfcc, vad: none, cmvn: utterance, global or none, and "
+                "leave corpus.vad out"
             )
         if features.transform.kind in ("lda", "mllt"):
             raise ConfigError(

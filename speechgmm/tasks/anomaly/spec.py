@@ -29,7 +29,7 @@ UNITS: Final[dict[Method, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSpec:
-    """One look at a recording: its features, its mixture, and how its frames become one figure.
+    """One way to score a recording: its features, the cost of a frame, and how the costs of all frames become a score.
 
     >>> StreamSpec(pool="top", share=0.01).pool
     'top'
@@ -78,7 +78,8 @@ class StreamSpec:
         for key, method in OF_METHOD.items():
             if self.method != method and getattr(self, key) != defaults[key]:
                 raise ConfigError(
-                    f"anomaly.streams: {key} is for method: {method}; this stream has method: {self.method}"
+                    f"anomaly.streams: {key} is for method: {method}; this stream has method: {self.method}: leave it "
+                    "out"
                 )
         if self.n_neighbours > self.n_vectors:
             raise ConfigError(
@@ -87,7 +88,9 @@ class StreamSpec:
             )
         for key, pool in (("share", "top"), ("window", "window")):
             if self.pool != pool and getattr(self, key) != defaults[key]:
-                raise ConfigError(f"anomaly.streams: {key} is for pool: {pool}; this stream has pool: {self.pool}")
+                raise ConfigError(
+                    f"anomaly.streams: {key} is for pool: {pool}; this stream has pool: {self.pool}: leave it out"
+                )
         if self.pool == "mean" and self.relative:
             raise ConfigError(
                 "anomaly.streams: relative with pool: mean takes the recording's level off itself and leaves next to "
@@ -145,7 +148,7 @@ class AnomalySpec:
         names = [stream.name for stream in self.streams]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise ConfigError(f"anomaly.streams: two are named {twice!r}; give each a name of its own")
+            raise ConfigError(f"anomaly.streams: two are named {twice!r}; give each its own name")
         if self.combine != "max" and self.n_values == 1:
             raise ConfigError("anomaly.combine has no effect on one stream of one side; leave it out")
 

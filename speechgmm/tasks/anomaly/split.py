@@ -1,4 +1,4 @@
-"""Dividing a corpus for anomaly detection: normal recordings train, and what is not normal is tested alone."""
+"""The split of a corpus for anomaly detection: normal recordings train, and anomalous ones are tested alone."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ from speechgmm.corpus.leaks import check_leaks
 from speechgmm.corpus.spec import SplitSpec
 from speechgmm.corpus.splits import make_split
 from speechgmm.corpus.utterance import Corpus
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, first_few
 
 
 def divide_normal(
@@ -26,7 +26,7 @@ def divide_normal(
         spec: How it is divided; ``fraction`` divides the normal recordings, and the others are all tested.
         condition: The column that says whether an utterance is normal.
         normal: Its value for those that are.
-        own_models: Each label has a model of its own, so that what is tested must be trained.
+        own_models: Each label has its own model, so that what is tested must be trained.
         group: The column whose values stand on one side only.
         seed: Of the split.
 
@@ -51,7 +51,7 @@ def divide_normal(
     if len(anomalies) == len(corpus):
         values = sorted({utterance.label(condition) for utterance in corpus})
         raise DataError(
-            f"no utterance is normal: {condition!r} is never {normal!r}, but {', '.join(values[:10])}; set "
+            f"no utterance is normal: {condition!r} is never {normal!r}, but {first_few(values, 10)}; set "
             "anomaly.condition and anomaly.normal to the column and the value that say so"
         )
     if spec.kind == "fraction":
@@ -66,19 +66,18 @@ def divide_normal(
         corpus, _ = make_split(corpus, spec, group=group, seed=seed, classes=False)
     trained = [u for u in corpus.split("train") if u.label(condition) != normal]
     if trained:
-        names = ", ".join(f"{u.source or u.id} ({u.label(condition)})" for u in trained[:5])
+        names = first_few([f"{u.source or u.id} ({u.label(condition)})" for u in trained], 5)
         raise DataError(
-            f"{len(trained)} utterances in the split 'train' are not {normal!r} in {condition!r}: {names}"
-            f"{', ...' if len(trained) > 5 else ''}; anomaly-detection models are trained on normal recordings alone: "
-            "put these into the split 'test'"
+            f"{len(trained)} utterances in the split 'train' are not {normal!r} in {condition!r}: {names}; "
+            "anomaly-detection models are trained on normal recordings alone: put these into the split 'test'"
         )
     if own_models:
         known = {utterance.label(corpus.label) for utterance in corpus.split("train")}
-        strangers = sorted({u.label(corpus.label) for u in corpus.split("test")} - known)
-        if strangers:
+        untrained = sorted({u.label(corpus.label) for u in corpus.split("test")} - known)
+        if untrained:
             raise DataError(
-                f"{len(strangers)} of {corpus.label!r} are tested and have no normal training recordings: "
-                f"{', '.join(strangers[:20])}; each has its own model (anomaly.models: label); give it some, or "
-                "set anomaly.models: one"
+                f"{len(untrained)} of {corpus.label!r} are tested and have no normal training recordings: "
+                f"{first_few(untrained, 20)}; each has its own model (anomaly.models: label); give it some, or set "
+                "anomaly.models: one"
             )
     return corpus

@@ -196,9 +196,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
     def tables(self, job: Job, tested: Tested, evaluation: AnomalyEvaluation | None) -> Mapping[str, str]:
         """Scores, and the curves of the most anomalous recordings."""
         return {
-            RunFile.SCORES: anomaly_table(
-                tested.scores, tested.file, job.experiment.config.section(AnomalySpec).normal
-            ),
+            RunFile.SCORES: anomaly_table(tested.scores, tested.file),
             RunFile.CURVES: curves_table(curves_of_worst(tested.scores)),
         }
 

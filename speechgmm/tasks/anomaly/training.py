@@ -17,17 +17,18 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.mixtures import train_mixtures
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.shared_settings import common_task, natural_order, variance_of
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.features import Moments
 from speechgmm.gmm import ModelSpec, class_rng
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.anomaly.codec import AnomalyFile
 from speechgmm.tasks.anomaly.costs import NormalModel
 from speechgmm.tasks.anomaly.models import AnomalyModel, NormalReference, far_out, reference_of, score_of
 from speechgmm.tasks.anomaly.neighbours import NormalVectors, drawn_vectors
-from speechgmm.tasks.anomaly.scoring import Look, look_at_pieces
+from speechgmm.tasks.anomaly.scoring import StreamValues, values_of_pieces
 from speechgmm.tasks.anomaly.spec import AnomalySpec, StreamSpec
 
-LOOKED_AT_ONCE = 16
+SCORED_AT_ONCE = 16
 """Recordings in a task."""
 
 STREAM_KEY = "n_components in anomaly.streams"
@@ -111,17 +112,19 @@ def train_anomaly(job: Job, streams: Sequence[Features]) -> TrainedAnomaly:
             (normal[name, fold], _Places(training, streams, some))
             for name, fold in normal
             if fold is not None
-            for some in _parcels([n for n, kind in enumerate(kinds) if kind == name and folds[n] == fold])
+            for some in in_parcels(
+                [n for n, kind in enumerate(kinds) if kind == name and folds[n] == fold], SCORED_AT_ONCE
+            )
         ]
-        looks: dict[int, Look] = {}
-        done = job.map(partial(look_at_pieces, audio, spec), [(own, places.pieces()) for own, places in tasks])
+        values: dict[int, StreamValues] = {}
+        done = job.map(partial(values_of_pieces, audio, spec), [(own, places.pieces()) for own, places in tasks])
         tracked = job.console.track(done, len(tasks), "scoring the parts left out")
         for (_, places), found in zip(tasks, tracked, strict=True):
-            looks |= dict(zip(places.places, found, strict=True))
+            values |= dict(zip(places.places, found, strict=True))
         models = {}
         for name in names:
             own = [n for n, kind in enumerate(kinds) if kind == name]
-            reference = _reference(job, name, [training[n].id for n in own], [looks[n] for n in own])
+            reference = _reference(job, name, [training[n].id for n in own], [values[n] for n in own])
             models[name] = AnomalyModel(normal[name, None], reference)
     reports = tuple(
         replace(report, label=f"{name}, {stream.name}" if len(spec.streams) > 1 else name)
@@ -147,11 +150,11 @@ class _Places:
         return {self.training[place].id: tuple(pieces[place] for pieces in own) for place in self.places}
 
 
-def _reference(job: Job, name: str, ids: Sequence[str], looks: Sequence[Look]) -> NormalReference:
+def _reference(job: Job, name: str, ids: Sequence[str], values: Sequence[StreamValues]) -> NormalReference:
     """The measure that recordings of one kind give; with warnings of those far out, and of too few."""
     spec = job.experiment.config.section(AnomalySpec)
-    found = np.stack([one.values for one in looks])
-    curves = [[one.curves[number] for one in looks] for number in range(len(spec.streams))]
+    found = np.stack([one.values for one in values])
+    curves = [[one.curves[number] for one in values] for number in range(len(spec.streams))]
     about = "" if name == ALL else f"{name!r}: "
     try:
         reference = reference_of(found, curves, spec)
@@ -165,11 +168,11 @@ def _reference(job: Job, name: str, ids: Sequence[str], looks: Sequence[Look]) -
     scores = score_of(found, reference.centres, reference.scales, spec.combine)
     places = far_out(scores)
     if len(places):
-        listed = ", ".join(f"{ids[place]} ({scores[place]:.2f})" for place in places[:NAMED])
+        listed = first_few([f"{ids[place]} ({scores[place]:.2f})" for place in places], NAMED)
         job.console.warn(
             f"{about}{len(places)} of {len(ids)} normal training recordings stand far out (median score "
-            f"{np.median(scores):.2f}): {listed}{', ...' if len(places) > NAMED else ''}. Listen to them: if they hold "
-            "anomalies, these are learnt as normal and the threshold is too high; then take them out and run again"
+            f"{np.median(scores):.2f}): {listed}. Listen to them: if they hold anomalies, these are learnt as normal "
+            "and the threshold is too high; then take them out and run again"
         )
     return reference
 
@@ -264,7 +267,3 @@ def _folds(job: Job, corpus: Corpus, training: Sequence[Utterance], kinds: Seque
                 f"least, and a threshold for a false alarm rate of {spec.false_alarm:g} many more"
             )
     return folds
-
-
-def _parcels(places: Sequence[int]) -> list[Sequence[int]]:
-    return [places[n : n + LOOKED_AT_ONCE] for n in range(0, len(places), LOOKED_AT_ONCE)]

@@ -107,8 +107,8 @@ class Update:
             return update_class(file, self.label, paths, worth=self.worth, keep=self.keep)
 
         target, file, report = _changed(self, updated, "update")
-        counted = "" if self.keep == 1 else f", which count {self.keep:g} times now"
-        print(f"{self.label}: {report.n_frames} frames, added to {report.n_before:.0f} of earlier training{counted}")
+        weight = "" if self.keep == 1 else f", which have weight {self.keep:g} now"
+        print(f"{self.label}: {report.n_frames} frames, added to {report.n_before:.0f} of earlier training{weight}")
         print(f"{target}: {len(file.models.labels)} classes")
         if not report.knows_recordings and not self.quiet:
             tell(

@@ -40,7 +40,7 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
 
     Raises:
         ConfigError: The class is there already or has the name of what is no class, the file does not say how its
-            classes were trained, or it lacks the recordings of the cohort that its norm is by.
+            classes were trained, or it lacks the frames of the cohort that its scores are normalised by.
         DataError: Recordings that cannot be used (all are listed).
         FitError: Too few frames.
     """
@@ -57,7 +57,7 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         )
     if models.bayesian is not None and recipe.prior is None:
         raise ConfigError(
-            f"label {label}: every class of this model was trained with a prior of its own (model.prior_from), and "
+            f"label {label}: every class of this model was trained with its own prior (model.prior_from), and "
             "a new one has none; train a model with the class and use that as the prior"
         )
     check_recordings(
@@ -116,8 +116,8 @@ def speech_as_trained(
 
     Raises:
         ConfigError: A recording that is named twice.
-        DataError: Recordings that cannot be used (all are listed), and that nothing was ``what`` therefore; two that
-            are copies of each other.
+        DataError: Recordings that cannot be used (all are listed); two that are copies of each other. The message says
+            that nothing was ``what``, such as "enrolled".
     """
     known = [path.resolve() for path in paths]
     twice = next((path for path, one in zip(paths, known, strict=True) if known.count(one) > 1), None)

@@ -1,7 +1,7 @@
 """Training one mixture per class.
 
-Owns what classes share (variance floor, background model) and what each has of its own (random generator, the
-name in an error). Refuses to know how a mixture is fitted.
+Owns what classes share (variance floor, background model) and what belongs to each (random generator, the name in an
+error). Refuses to know how a mixture is fitted.
 """
 
 import builtins

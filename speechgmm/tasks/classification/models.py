@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import DataError, ShapeError
+from speechgmm.errors import DataError, ShapeError, first_few
 from speechgmm.gmm.bayesian import BayesianGMM
 from speechgmm.gmm.full_model import AnyGMM, only_diagonal
 from speechgmm.gmm.likelihoods import Space, Stack, frame_means
@@ -180,7 +180,7 @@ class ClassModels:
             DataError: There is no such class.
         """
         if label not in self.labels:
-            raise DataError(f"no class {label!r}; the models are of {', '.join(self.labels[:10])}")
+            raise DataError(f"no class {label!r}; the models are of {first_few(self.labels, 10)}")
         number = self.labels.index(label)
         bayesian = None if self.bayesian is None else (self.bayesian[number],)
         models = (self.models[number],)
@@ -221,7 +221,7 @@ class ClassModels:
     ) -> Self:
         """The models with another model of class ``number``; ``recordings`` and ``parts`` as of ``with_class``.
 
-        What the class was made of before counts ``keep`` times.
+        ``keep`` is the weight of the earlier data of the class, from 0 to 1.
         """
         models = tuple(model if n == number else one for n, one in enumerate(self.models))
         return replace(self, models=models, **self._measured(number, model, recordings, parts, keep))

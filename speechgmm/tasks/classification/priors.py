@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, first_few
 from speechgmm.gmm import BayesianGMM
 from speechgmm.io.run_files import model_file
 from speechgmm.tasks.classification.codec import read_model_file
@@ -35,7 +35,7 @@ def learnt_priors(job: Job, audio: AudioInput, labels: Iterable[str]) -> dict[st
     missing = [label for label in wanted if label not in known]
     if missing or file.label != job.corpus.label:
         raise ConfigError(
-            f"{where} is of {len(known)} classes ({file.label}) and lacks {', '.join(missing[:10]) or 'none'} of those "
+            f"{where} is of {len(known)} classes ({file.label}) and lacks {first_few(missing, 10) or 'none'} of those "
             f"({job.corpus.label}) to be trained; a prior is the posterior of the same class"
         )
     asked = spec.n_components
@@ -43,13 +43,12 @@ def learnt_priors(job: Job, audio: AudioInput, labels: Iterable[str]) -> dict[st
     if asked is not None and sizes != [asked]:
         raise ConfigError(
             f"{where} has {' and '.join(map(str, sizes))} components, and model.n_components is {asked}; leave that "
-            f"out: "
-            "a posterior has as many components as its prior"
+            "out: a posterior has as many components as its prior"
         )
     unused = [label for label in known if label not in wanted]
     if unused:
         job.console.warn(
-            f"{where}: {len(unused)} of its classes have no training recordings here: {', '.join(unused[:10])}"
+            f"{where}: {len(unused)} of its classes have no training recordings here: {first_few(unused, 10)}"
         )
     return {label: known[label] for label in wanted}
 
@@ -60,9 +59,8 @@ def _check_front_end(where: str, theirs: AudioInput | None, ours: AudioInput) ->
     if theirs.normalisation is not None or theirs.transform is not None or ours.transform is not None:
         raise ConfigError(
             f"{where}: its frames were normalised or transformed by what was learnt from its own recordings (cmvn: "
-            f"global, "
-            "features.transform), and those of this training are by others; use cmvn: none or utterance, and no "
-            "transform"
+            "global, features.transform), and those of this training are by others; use cmvn: none or utterance, and "
+            "no transform"
         )
     pairs: list[tuple[str, object, object]]
     pairs = [(field.name, theirs.features, ours.features) for field in fields(ours.features)]

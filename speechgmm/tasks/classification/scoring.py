@@ -19,7 +19,7 @@ from speechgmm.features import FrontEnd, Moments, front_end, normalisation
 from speechgmm.features.silence import Silence
 from speechgmm.io.samples import AudioSource
 from speechgmm.moved import from_new_place
-from speechgmm.parallel import pmap
+from speechgmm.parallel import in_parcels, pmap
 from speechgmm.tasks.classification.codec import UNKNOWN, Recorded, WindowScores
 from speechgmm.tasks.classification.models import ClassModels
 
@@ -90,7 +90,7 @@ def log_likelihood_table(
     job: "Job", models: ClassModels, pieces: "Sequence[Piece]", what: str | None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Mean log-likelihoods (N, C) in nats per frame and numbers of frames (N,) of utterances; shown as ``what``."""
-    parcels = [pieces[first : first + SCORED_AT_ONCE] for first in range(0, len(pieces), SCORED_AT_ONCE)]
+    parcels = in_parcels(pieces, SCORED_AT_ONCE)
     done, table = 0, np.empty((len(pieces), len(models.labels)))
     n_frames = np.empty(len(pieces), np.int64)
     models = models.suited_to(sum(piece.n_rows for piece in pieces))  # by all of them: parcels change no byte
@@ -206,7 +206,7 @@ def score_recordings(
         paths: Recordings of any format, rate and channel count that the model's configuration allows.
         window: Length in seconds of the stretches to score one by one; None: each recording as a whole.
         hop: From the start of one window to the next, in seconds; default: the window's length.
-        speaker: With ``cmvn: speaker``, all recordings are of this one speaker; None: each is a speaker of its own.
+        speaker: With ``cmvn: speaker``, all recordings are of this one speaker; None: each is a speaker by itself.
         n_jobs: Workers at once.
 
     Yields:
@@ -276,16 +276,16 @@ def _score_recording(
         unvoiced = model.answers_for_unvoiced
         frames, speech, recording = model_frames(audio, path, silence=model.silence, unvoiced=unvoiced)
         stretches = tuple(windows(recording.duration, window, hop))
-        return scored_windows(model, path, Recorded(frames, speech, stretches, window is None), recording)
+        return scored_windows(model, audio, path, Recorded(frames, speech, stretches, window is None), recording)
     except DataError as error:
-        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+        return error.about(path)
 
 
-def scored_windows(model: Scorer, path: AudioSource, recorded: Recorded, facts: RecordingFacts) -> list[Scored]:
-    """The windows of a recording against all classes."""
-    if model.audio is None:
-        raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
-    found = model.window_scores(front_end(model.audio.features, model.audio.sample_rate), recorded)
+def scored_windows(
+    model: Scorer, audio: AudioInput, path: AudioSource, recorded: Recorded, facts: RecordingFacts
+) -> list[Scored]:
+    """The windows of a recording, whose frames ``audio`` made, against all classes."""
+    found = model.window_scores(front_end(audio.features, audio.sample_rate), recorded)
     return [
         replace(Scored.of(one, path, start, end, facts.clipped), duration=facts.duration)
         for (start, end), one in zip(recorded.windows, found, strict=True)

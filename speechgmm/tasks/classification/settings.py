@@ -25,7 +25,10 @@ def check_top_components(config: Config) -> None:
 def check_decision(config: Config) -> None:
     """A decision is made on the class that is to be detected."""
     if config.section(DecisionSpec) != DecisionSpec() and config.corpus.target is None:
-        raise ConfigError("decision is for task: verification, or a corpus.target")
+        raise ConfigError(
+            "decision is for task: verification, or for a class to detect; name the class in corpus.target, or leave "
+            "decision out"
+        )
 
 
 def check(config: Config) -> None:

@@ -102,9 +102,13 @@ class ScoringSpec:
     def __post_init__(self) -> None:
         """Refuse what would have no effect."""
         if self.normalise == "none" and self.cohort != "cohort":
-            raise ConfigError(f"scoring.cohort: {self.cohort} has no effect without a norm; set scoring.normalise")
+            raise ConfigError(
+                f"scoring.cohort: {self.cohort} has no effect without a norm; set scoring.normalise, or leave it out"
+            )
         if self.normalise != "as" and self.cohort_top != 50:
-            raise ConfigError("scoring.cohort_top is for scoring.normalise: as")
+            raise ConfigError(
+                f"scoring.cohort_top is for scoring.normalise: as; normalise is {self.normalise}: leave cohort_top out"
+            )
         if self.method != "llr" and self.top_components is not None:
             raise ConfigError(
                 f"scoring.top_components has no effect with scoring.method: {self.method}, which looks at frames under "

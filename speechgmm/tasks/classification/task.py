@@ -122,7 +122,7 @@ class ClassTask(Task[Models, Tested, Evaluation]):
 
     @abstractmethod
     def training_scores(self, job: Job, sample: Features, trained: Models) -> Scores:
-        """Scores of training items, which stand in the split ``test`` of ``sample``."""
+        """Scores of training items, which are the split ``test`` of ``sample``."""
 
     def sizes(self, config: Config) -> tuple[str, str]:
         """Settings that make the models smaller, and larger."""

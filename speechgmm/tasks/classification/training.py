@@ -20,6 +20,7 @@ from speechgmm.errors import first_few
 from speechgmm.gmm import AnyGMM, BayesianGMM
 from speechgmm.gmm.component_count import NAMED
 from speechgmm.gmm.criteria import AT_THE_END
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.priors import learnt_priors
 from speechgmm.tasks.classification.scoring import Scores, score
@@ -74,7 +75,7 @@ def train(job: Job, features: Features, others: Others | None = None) -> Trained
     with job.console.stage("train"):
         (plan,) = _plans(job, [features])
         (trained,) = _train_plans(job, [plan], "training classes", others or Others())
-        _say_what_is_odd(job, trained.reports)
+        _warn_of_reports(job, trained.reports)
         # A claim is judged by its score, not by a posterior over classes.
         config = job.experiment.config
         if config.section(ScoringSpec).temperature_folds and config.task == "classification":
@@ -97,7 +98,7 @@ def train_folds(
     with job.console.stage("train"):
         what = f"training classes of {len(folds)} folds and of all"
         trained = _train_plans(job, _plans(job, [whole, *folds]), what, others or Others())
-        _say_what_is_odd(job, trained[0].reports)
+        _warn_of_reports(job, trained[0].reports)
     return trained[0], trained[1:]
 
 
@@ -199,8 +200,7 @@ def _parcels_of_background(job: Job, features: Features) -> list[tuple[Piece, ..
     """The background model's own recordings, some at a time; none where it is trained on the classes' or not at all."""
     if job.experiment.config.model.adapt != "map":
         return []
-    pieces = [piece for _, own in features.training("ubm") for piece in own]
-    return [tuple(pieces[n : n + MEASURED_AT_ONCE]) for n in range(0, len(pieces), MEASURED_AT_ONCE)]
+    return in_parcels([piece for _, own in features.training("ubm") for piece in own], MEASURED_AT_ONCE)
 
 
 def _log_priors(kind: str, members: Mapping[str, Sequence[Piece]]) -> NDArray[np.float64]:
@@ -245,7 +245,8 @@ def _fitted(scores: Mapping[str, Scores], models: ClassModels) -> float:
     return fit_temperature(totals, true, models.log_priors)
 
 
-def _say_what_is_odd(job: Job, reports: Sequence[ClassReport]) -> None:
+def _warn_of_reports(job: Job, reports: Sequence[ClassReport]) -> None:
+    """Warn of classes with unused components, with other faults of training, or with too few candidates."""
     at_most: list[str] = []
     for report in reports:
         if report.dead:
@@ -262,6 +263,6 @@ def _say_what_is_odd(job: Job, reports: Sequence[ClassReport]) -> None:
     if at_most:
         job.console.warn(
             f"model.n_components: auto chose the largest candidate for {len(at_most)} of {len(reports)} classes "
-            f"({first_few(at_most, 5)}); more components "
-            "might be better, with larger candidates or more frames to allow them"
+            f"({first_few(at_most, 5)}); more components might be better, with larger candidates or more frames to "
+            "allow them"
         )

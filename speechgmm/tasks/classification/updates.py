@@ -1,4 +1,4 @@
-"""Updating: a class of a model in use that has heard more."""
+"""Updating: more recordings of a class in a model that is in use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -48,19 +48,19 @@ def update_class(
         file: The model.
         label: The class.
         paths: Recordings of it that it has not seen. With ``cmvn: speaker`` they are one speaker's.
-        worth: What the class has seen, in seconds of speech, where the model does not say.
-        keep: What was seen before counts so many times; below 1 it is forgotten.
+        worth: Seconds of speech that the class was trained on, where the model does not say it.
+        keep: Weight of the earlier data of the class, from 0 (forget) to 1 (keep in full).
 
     Raises:
         ConfigError: No such class; the file does not say how its classes were trained, or what they have seen; or it
-            says so and ``worth`` does as well; or it lacks the recordings of the cohort that its norm is by.
+            says so and ``worth`` does as well; or it lacks the frames of the cohort that its scores are
+            normalised by.
         DataError: Recordings that cannot be used (all are listed), or that the class has counted already.
         FitError: As `speechgmm.gmm.update`.
     """
     models, audio, recipe = file.models, file.audio, file.recipe
     if label not in models.labels:
-        known = ", ".join(models.labels[:10]) + (" ..." if len(models.labels) > 10 else "")
-        message = f"label {label}: no such class; the model has {known} (enrol adds one)"
+        message = f"label {label}: no such class; the model has {first_few(models.labels, 10)} (enrol adds one)"
         raise ConfigError(message, arguments=("label",))
     if audio is None or recipe is None:
         raise ConfigError("the model does not say how its classes were trained; train it again to update it")
@@ -125,8 +125,7 @@ def _with_new(
     if again:
         raise DataError(
             f"{len(again)} of {len(paths)} recordings were counted by class {label!r} already, and would count twice: "
-            f"{first_few(again, LISTED)}; expected are new "
-            "recordings: leave these out"
+            f"{first_few(again, LISTED)}; expected are new recordings: leave these out"
         )
     return {**recipe.seen, label: before | frozenset(numbers.values())}
 

@@ -23,7 +23,7 @@ SHORT = 3.0
 """Seconds. A warning is given where recordings that are to tell speakers apart are shorter."""
 
 
-GOES_ON = "cluster other recordings: speechgmm cluster RECORDINGS --model"
+NEXT_COMMAND = "cluster other recordings: speechgmm cluster RECORDINGS --model"
 """What a run of clustering ends with, before its model."""
 
 
@@ -188,7 +188,7 @@ class Cluster:
         self.out.mkdir(parents=True, exist_ok=True)
         write_text(self.out / "clusters.tsv", clusters_table(done, label, classes))
         metrics = metrics_lines(done, classes, label) if classes else ()
-        for line in (*summary(done, counted=self.n_clusters is None), *metrics):
+        for line in (*summary(done, estimated=self.n_clusters is None), *metrics):
             print(line)
         print(shown((self.out / "clusters.tsv").absolute()))
         if find_spec("matplotlib") is None:

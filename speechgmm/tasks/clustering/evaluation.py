@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speechgmm.clustering.bic import GaussianStats
 from speechgmm.clustering.methods import (
@@ -25,12 +24,11 @@ from speechgmm.evaluation.resampling import ratio
 from speechgmm.features import Moments, moments
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.tables import table
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.clustering.codec import ClusteringFile
 from speechgmm.tasks.clustering.plots import shown_pieces
 from speechgmm.tasks.clustering.spec import ClusteringSpec
-from speechgmm.tasks.clustering.training import parcels_of, statistics_of
-
-Floats = NDArray[np.float64]
+from speechgmm.tasks.clustering.training import AT_ONCE, statistics_of
 
 METRICS: Final = ("ari", "nmi", "purity", "coverage")
 """Metrics of clusters against classes, the one that a sweep chooses by first."""
@@ -50,7 +48,7 @@ class ClusteredPart:
 
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """The test recordings of all folds, each fold in clusters of its own."""
+    """The test recordings of all folds, each fold with its own clusters."""
 
     parts: tuple[ClusteredPart, ...]
     named: bool  # the groups are those of corpus.group
@@ -93,7 +91,7 @@ def cluster_test(job: Job, fold: str, features: Features, file: ClusteringFile) 
     stats = statistics_of(job, file.ubm, pieces, spec.kind)
     gaussians = None
     if spec.method == "bic":
-        tasks = parcels_of(pieces)
+        tasks = in_parcels(pieces, AT_ONCE)
         made = job.map(partial(_gaussians, file.ubm, spec.kind), tasks)
         parcels = list(job.console.track(made, len(tasks), "Gaussians of recordings"))
         found = [one for parcel, _ in parcels for one in parcel]

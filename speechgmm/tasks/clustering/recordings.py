@@ -54,7 +54,7 @@ def cluster_recordings(
     seed: int = 0,
     n_jobs: int = 1,
 ) -> RecordingClusters:
-    """Cluster recordings by who or what sounds in them, with the background model of a model, or one of their own.
+    """Cluster recordings by who or what sounds in them, by the background model of a model, or one trained on them.
 
     Args:
         paths: Recordings of some seconds, of one speaker or sound each.
@@ -163,4 +163,4 @@ def _read(audio: AudioInput, path: AudioSource) -> NDArray[np.float32] | DataErr
         frames, speech, _ = model_frames(audio, path)
         return frames[speech]
     except DataError as error:
-        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+        return error.about(path)

@@ -8,14 +8,13 @@ import numpy as np
 
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.run_scores import Row
+from speechgmm.errors import first_few
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.parts import Picture, Section, Table, percent
 from speechgmm.tasks.clustering.plots import plot_clusters
+from speechgmm.tasks.clustering.summary import UNSURE
 
 LISTED: Final = 30
-
-UNSURE: Final = 0.05
-"""A silhouette below this: the recording is as near to another cluster."""
 
 
 def clusters(run: RunFolder) -> Section | None:
@@ -60,7 +59,7 @@ def _each(rows: Sequence[Row], label: str) -> Table:
     cells = []
     for (fold, number), own in sorted(members.items(), key=lambda one: (one[0][0], -len(one[1]), one[0][1])):
         classes = Counter(row["true"] for row in own).most_common()
-        listed = ", ".join(f"{name} ({n})" for name, n in classes[:5]) + (", ..." if len(classes) > 5 else "")
+        listed = first_few([f"{name} ({n})" for name, n in classes], 5)
         name = f"{fold}: {number}" if fold else str(number)
         sure = f"{np.mean([_sureness(row) for row in own]):.2f}" if len(own) > 1 else "–"
         cells.append((name, listed, len(own), percent(classes[0][1] / len(own)), sure))

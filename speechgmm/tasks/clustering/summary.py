@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speechgmm.errors import counted
+from speechgmm.errors import counted, first_few
 from speechgmm.evaluation import ClusterFigures, cluster_figures
 from speechgmm.io.samples import AudioSource
 from speechgmm.io.tables import table
@@ -17,7 +17,7 @@ SHOWN = 40
 """Clusters that are printed; the table has all."""
 
 UNSURE = 0.05
-"""A silhouette below this is named: the piece is as near to another cluster."""
+"""A silhouette below this: the recording is as near to another cluster."""
 
 
 def draw(done: RecordingClusters, names: Sequence[str], path: Path) -> None:
@@ -42,8 +42,7 @@ def clusters_table(done: RecordingClusters, label: str, classes: Sequence[str]) 
 
 
 def _how_many(done: RecordingClusters) -> str:
-    counts = ((len(done.paths), "recording"), (done.found.n_clusters, "cluster"))
-    return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
+    return f"{counted(len(done.paths), 'recording')}, {counted(done.found.n_clusters, 'cluster')}"
 
 
 def _names(paths: Sequence[AudioSource]) -> list[str]:
@@ -53,8 +52,8 @@ def _names(paths: Sequence[AudioSource]) -> list[str]:
     return [p.name if counts[p.name] == 1 else f"{folder}/{p.name}" for folder, p in zip(folders, paths, strict=True)]
 
 
-def summary(done: RecordingClusters, *, counted: bool) -> list[str]:
-    """What there is; ``counted`` says that the number of clusters was found and not given."""
+def summary(done: RecordingClusters, *, estimated: bool) -> list[str]:
+    """What there is; ``estimated``: the number of clusters was estimated and not given."""
     found, n, named = done.found, len(done.paths), _names(done.paths)
     if n == 1:
         return ["1 recording: 1 cluster; there is nothing to compare it with"]
@@ -62,7 +61,7 @@ def summary(done: RecordingClusters, *, counted: bool) -> list[str]:
     if not found.distances.any():
         return [*lines, "all recordings are alike: no distance between any two is above 0"]
     if found.n_clusters == 1:
-        return [*lines, "one speaker or sound, as far as the distances tell"] if counted else lines
+        return [*lines, "one speaker or sound, as far as the distances tell"] if estimated else lines
     rows: list[tuple[str, ...]] = [("cluster", "recordings", "silhouette", "such as")]
     counts = Counter(found.labels.tolist())
     for cluster in sorted(counts, key=lambda number: (-counts[number], number))[:SHOWN]:
@@ -75,7 +74,7 @@ def summary(done: RecordingClusters, *, counted: bool) -> list[str]:
         lines.append(f"  ... and {len(counts) - SHOWN} more, in the table")
     doubtful = [n for n in np.flatnonzero(found.sureness < UNSURE) if counts[int(found.labels[n])] > 1]
     if doubtful:
-        names = ", ".join(named[n] for n in doubtful[:5]) + (" ..." if len(doubtful) > 5 else "")
+        names = first_few([named[n] for n in doubtful], 5)
         lines.append(f"{len(doubtful)} might as well be in another cluster (silhouette below {UNSURE}): {names}")
     return lines
 
@@ -84,8 +83,7 @@ def metrics_lines(done: RecordingClusters, classes: Sequence[str], label: str) -
     """How well the clusters agree with the true classes."""
     found: ClusterFigures = cluster_figures(done.found.labels.tolist(), classes)
     return [
-        f"against {label!r}: {counted(found.n_clusters, 'cluster')} of {counted(found.n_classes, 'class')}, "
-        f"purity {found.purity:.3f}, "
-        f"coverage {found.coverage:.3f}, ARI {found.ari:.3f}, NMI {found.nmi:.3f} (alone it misleads: every recording "
-        f"by itself would have {found.nmi_alone:.2f})"
+        f"against {label!r}: {counted(found.n_clusters, 'cluster')} of {counted(found.n_classes, 'class')}, purity "
+        f"{found.purity:.3f}, coverage {found.coverage:.3f}, ARI {found.ari:.3f}, NMI {found.nmi:.3f} (alone it "
+        f"misleads: every recording by itself would have {found.nmi_alone:.2f})"
     ]

@@ -22,7 +22,7 @@ from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import mixtures_of, settings_of
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.clustering.codec import serialise_clustering
-from speechgmm.tasks.clustering.command import GOES_ON
+from speechgmm.tasks.clustering.command import NEXT_COMMAND
 from speechgmm.tasks.clustering.evaluation import (
     Clustered,
     ClusteringEvaluation,
@@ -160,7 +160,7 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
         return serialise_clustering(trained.file)
 
     def model_tables(self, job: Job, trained: TrainedClustering) -> Mapping[str, str]:
-        """How the background model was trained, where it has recordings of its own."""
+        """How the background model was trained, where it has its own recordings."""
         return {} if trained.report is None else {RunFile.CLASSES: classes_table((trained.report,))}
 
     def tables(self, job: Job, tested: Clustered, evaluation: ClusteringEvaluation | None) -> Mapping[str, str]:
@@ -187,7 +187,7 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
 
     def next_command(self, model: str, trained: TrainedClustering) -> str:
         """Cluster."""
-        return f"{GOES_ON} {model}"
+        return f"{NEXT_COMMAND} {model}"
 
     def trained_lines(self, trained: TrainedClustering) -> Sequence[str]:
         """The background model."""

@@ -13,13 +13,16 @@ from speechgmm.engine.mixtures import background_utterances, train_ubm
 from speechgmm.engine.shared_settings import common_task
 from speechgmm.errors import DataError
 from speechgmm.gmm import DiagGMM, GMMStats
-from speechgmm.parallel import thread_pool
+from speechgmm.parallel import in_parcels, thread_pool
 from speechgmm.tasks.clustering.codec import ClusteringFile
 from speechgmm.tasks.clustering.spec import ClusteringSpec
 from speechgmm.vectors.supervectors import piece_statistics
 from speechgmm.vectors.within_class import WithinClass
 
-AT_ONCE = 64
+MEASURED_AT_ONCE = 64
+"""Recordings of the background whose moments one task takes; the order in which they are added follows from it."""
+
+AT_ONCE = 8
 """Recordings in a task."""
 
 
@@ -51,7 +54,7 @@ def train_clustering(job: Job, features: Features) -> TrainedClustering:
             "no recording is in the split 'ubm' or 'train', which the background model is trained on; set "
             "clustering.background: own to train it on the recordings that are clustered"
         )
-    parcels = [tuple(pieces[n : n + AT_ONCE]) for n in range(0, len(pieces), AT_ONCE)]
+    parcels = in_parcels(pieces, MEASURED_AT_ONCE)
     parts = list(job.console.track(job.map(pooled_moments, parcels), len(parcels), "measuring the training split"))
     ubm, report = train_ubm(job, features, common_task(job, {}, parts))
     within = _within(job, features, ubm) if spec.within else None
@@ -60,14 +63,9 @@ def train_clustering(job: Job, features: Features) -> TrainedClustering:
 
 def statistics_of(job: Job, ubm: DiagGMM, pieces: Sequence[Piece], kind: Kind) -> list[GMMStats]:
     """Statistics of recordings under a background model, one at a time: none needs the frames of another."""
-    parcels = parcels_of(pieces)
+    parcels = in_parcels(pieces, AT_ONCE)
     found = job.map(partial(_statistics, ubm, kind), parcels)
     return [one for part in job.console.track(found, len(parcels), "statistics of recordings") for one in part]
-
-
-def parcels_of(pieces: Sequence[Piece]) -> list[Sequence[Piece]]:
-    """Some recordings for each task; they do not follow from the number of workers."""
-    return [pieces[n : n + AT_ONCE // 8] for n in range(0, len(pieces), AT_ONCE // 8)]
 
 
 def _statistics(ubm: DiagGMM, kind: Kind, pieces: Sequence[Piece]) -> list[GMMStats]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from speechgmm.tasks.diarization.recordings import Diarized
     from speechgmm.tasks.output import LabelOutput, Results
 
-GOES_ON = "who speaks when: speechgmm diarize RECORDING --model"
+NEXT_COMMAND = "who speaks when: speechgmm diarize RECORDING --model"
 """What a run of diarization ends with, before its model."""
 
 PRINTED = ("table", "jsonl")

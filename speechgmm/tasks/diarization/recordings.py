@@ -126,7 +126,7 @@ def _diarize(
             )
         turns = turns_in(diarizer, audio, frames, speech, n_speakers=n_speakers, overlap=regions)
     except DataError as error:
-        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+        return error.about(path)
     count = len({turn.speaker for turn in turns})
     return Diarized(path, tuple(turns), recording.duration, count, audio)
 

@@ -21,7 +21,7 @@ from speechgmm.io.rttm import read_rttm
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import settings_of
 from speechgmm.tasks.diarization.codec import DiarizerFile, serialise_diarizer
-from speechgmm.tasks.diarization.command import GOES_ON
+from speechgmm.tasks.diarization.command import NEXT_COMMAND
 from speechgmm.tasks.diarization.conversation_plans import LEAST
 from speechgmm.tasks.diarization.description import about_training
 from speechgmm.tasks.diarization.evaluation import (
@@ -205,7 +205,7 @@ class Diarization(Task[DiarizerFile, DiarizedTest, DiarizationEvaluation]):
 
     def next_command(self, model: str, trained: DiarizerFile) -> str:
         """Diarize."""
-        return f"{GOES_ON} {model}"
+        return f"{NEXT_COMMAND} {model}"
 
     def trained_lines(self, trained: DiarizerFile) -> Sequence[str]:
         """What the diarizer was learnt from."""

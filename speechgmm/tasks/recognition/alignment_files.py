@@ -15,7 +15,7 @@ from speechgmm.errors import ConfigError
 from speechgmm.hmm import Alignment
 from speechgmm.io.atomic import write_text
 from speechgmm.io.feature_store import digest
-from speechgmm.io.label_files import FORMATS, LabelFormat, write_labels
+from speechgmm.io.label_files import FORMATS, WRITTEN, LabelFormat, write_labels
 from speechgmm.io.run_files import RunFile
 from speechgmm.io.timed_labels import LabelledRecording, TimedLabel, json_line
 from speechgmm.tasks.recognition.transcripts import Transcript
@@ -63,9 +63,10 @@ class LabelFiles:
     @property
     def format(self) -> LabelFormat:
         """The format. Raises ConfigError where no label file has it."""
-        if self.form not in FORMATS or not FORMATS[self.form].writer:
-            known = ", ".join(name for name, one in FORMATS.items() if one.writer)
-            raise ConfigError(f"format is {self.form!r}; expected that of a label file: {known}", arguments=("form",))
+        if self.form not in WRITTEN:
+            raise ConfigError(
+                f"format is {self.form!r}; expected that of a label file: {', '.join(WRITTEN)}", arguments=("form",)
+            )
         return FORMATS[self.form]
 
     def file(self, place: RunFolder, recording: SpokenRecording) -> Path:

@@ -11,6 +11,7 @@ from speechgmm.io.run_files import RunFile
 from speechgmm.plots import spectrogram
 from speechgmm.report.mistakes import LONGEST, data_uri, holds_frames, read_clip
 from speechgmm.report.parts import Clip, Picture, Section, Table
+from speechgmm.tasks.recognition.alignment_tables import FAR
 
 SHOWN: Final = 30
 """Utterances and outliers in the tables."""
@@ -37,12 +38,11 @@ def alignment_section(run: RunFolder, n_audio: int) -> Section | None:
     text: tuple[str, ...] = (
         "The fit of an utterance is the mean over frames of the log-likelihood of its text over that of any sound of "
         "the model, in nats per frame, or that of its words over silence, where this is lower; below 0 the text does "
-        "not fit. The confidence of a phone is the same over its "
-        "frames, as a probability: 0.5 is no better than any sound. Its goodness of pronunciation (gop, nats per "
-        "frame) compares it with the best sequence of any phones: about 0 where it fits as well, below 0 where "
-        "others do better.",
-        "A duration is unusual if its logarithm is more than 3.5 robust standard deviations (z) from the median of its "
-        "phone.",
+        "not fit. The confidence of a phone is the same over its frames, as a probability: 0.5 is no better than any "
+        "sound. Its goodness of pronunciation (gop, nats per frame) compares it with the best sequence of any phones: "
+        "about 0 where it fits as well, below 0 where others do better.",
+        f"A duration is unusual if its logarithm is more than {FAR:g} robust standard deviations (z) from the median "
+        "of its phone.",
     )
     heard = list(_worst_of_each(worst))[:n_audio]
     clips = () if not heard or holds_frames(run, heard[0]["id"]) else tuple(_clips(run, heard))

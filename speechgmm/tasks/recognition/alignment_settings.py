@@ -12,8 +12,8 @@ from speechgmm.config import Experiment, load_config, make_config
 from speechgmm.config.overrides import apply_overrides, as_override
 from speechgmm.corpus.dictionary import read_dictionary
 from speechgmm.corpus.readers.files import recordings_below
-from speechgmm.corpus.readers.manifest import read_manifest
-from speechgmm.corpus.table_columns import TABLES, columns_of
+from speechgmm.corpus.readers.manifest import TABLES, read_manifest
+from speechgmm.corpus.table_columns import columns_of
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.decoders import recording_header
 from speechgmm.io.run_files import model_file

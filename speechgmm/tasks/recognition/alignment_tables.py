@@ -1,15 +1,14 @@
 """Tables of an alignment: each utterance's fit, each phone's durations, and what a person should listen to first."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from speechgmm.io.run_files import RunFile
 from speechgmm.io.tables import table
-
-Entry = Mapping[str, Any]
+from speechgmm.tasks.recognition.alignment_files import Entry
 
 FAR: Final = 3.5
 """Robust z of a duration's logarithm from which it is unusual (Iglewicz & Hoaglin 1993)."""

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from speechgmm.io.timed_labels import TimedLabel
     from speechgmm.tasks.output import LabelOutput
     from speechgmm.tasks.recognition.codec import RecogniserFile
-    from speechgmm.tasks.recognition.decoding import HeardRecording
+    from speechgmm.tasks.recognition.decoding import RecognisedRecording
 
-    Heard = Iterable[tuple[AudioSource, HeardRecording | DataError]]
+    Heard = Iterable[tuple[AudioSource, RecognisedRecording | DataError]]
 
 PRINTED = ("text", "jsonl")
 """Formats that are printed here, the default first; the others are those of label files."""
@@ -159,7 +159,7 @@ class Recognise(RecognitionCommand):
         return self.print_results(file, paths, heard, aligned=False)
 
 
-def _misfit(found: "HeardRecording") -> str:
+def _misfit(found: "RecognisedRecording") -> str:
     """What is said of a recording that its text does not fit."""
     return (
         f"{found.path}: the text does not fit: its units explain the recording worse than any sound of the model does, "
@@ -167,7 +167,7 @@ def _misfit(found: "HeardRecording") -> str:
     )
 
 
-def _text(found: "HeardRecording", form: str, *, many: bool, aligned: bool) -> str:
+def _text(found: "RecognisedRecording", form: str, *, many: bool, aligned: bool) -> str:
     """What is printed of a recording."""
     from speechgmm.io.timed_labels import json_line
 

@@ -39,40 +39,40 @@ CONFIDENCE_SCALE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What was heard in the test recordings, beside what was said."""
+    """The references of the test recordings, and the hypotheses."""
 
-    said: tuple[Transcript, ...]
-    heard: tuple[Alignment | None, ...]  # None: nothing could be what was heard (too short, or no path in the beam)
+    references: tuple[Transcript, ...]
+    hypotheses: tuple[Alignment | None, ...]  # None: there is none (too short, or no path is left in the beam)
     folds: tuple[str, ...] = ()  # of each; empty: there are none
 
     @classmethod
     def pooled(cls, parts: Sequence["Recognised"]) -> "Recognised":
         """Several folds as one test."""
         return cls(
-            tuple(one for part in parts for one in part.said),
-            tuple(one for part in parts for one in part.heard),
+            tuple(one for part in parts for one in part.references),
+            tuple(one for part in parts for one in part.hypotheses),
             tuple(fold for part in parts for fold in part.folds),
         )
 
     def by_fold(self, names: Sequence[str]) -> dict[str, "Recognised"]:
-        """What was heard in each fold of these names; of one, all of it."""
+        """The part of each fold of these names; of one name, all of it."""
         if len(names) == 1:
             return {names[0]: self}
         return {
             name: Recognised(
-                tuple(one for one, fold in zip(self.said, self.folds, strict=True) if fold == name),
-                tuple(one for one, fold in zip(self.heard, self.folds, strict=True) if fold == name),
+                tuple(one for one, fold in zip(self.references, self.folds, strict=True) if fold == name),
+                tuple(one for one, fold in zip(self.hypotheses, self.folds, strict=True) if fold == name),
                 tuple(fold for fold in self.folds if fold == name),
             )
             for name in names
         }
 
     def edits(self, spec: RecognitionSpec) -> tuple[Edits, ...]:
-        """What was said aligned with what was heard; labels that count as one are one."""
-        pairs = zip(self.said, self.heard, strict=True)
+        """References aligned with hypotheses; labels that count as one are one."""
+        pairs = zip(self.references, self.hypotheses, strict=True)
         return tuple(
-            align_labels(counted_labels(one.words, spec), counted_labels(labels_of(heard), spec))
-            for one, heard in pairs
+            align_labels(counted_labels(one.words, spec), counted_labels(labels_of(hypothesis), spec))
+            for one, hypothesis in pairs
         )
 
 
@@ -82,13 +82,13 @@ def counted_labels(words: Sequence[str], spec: RecognitionSpec) -> tuple[str, ..
     return tuple(merged.get(word, word) for word in words)
 
 
-def labels_of(heard: Alignment | None) -> tuple[str, ...]:
+def labels_of(hypothesis: Alignment | None) -> tuple[str, ...]:
     """Words (or phones) of a hypothesis; none where nothing was recognised."""
-    return () if heard is None else heard.labels
+    return () if hypothesis is None else hypothesis.labels
 
 
 @dataclass(frozen=True, slots=True)
-class HeardRecording:
+class RecognisedRecording:
     """A new recording and what was recognised in it, or aligned to it."""
 
     path: AudioSource
@@ -114,7 +114,7 @@ def recognise_recordings(
     confidence_scale: float | None = None,
     top: int = 1,
     n_jobs: int = 1,
-) -> Iterator[tuple[AudioSource, HeardRecording | DataError]]:
+) -> Iterator[tuple[AudioSource, RecognisedRecording | DataError]]:
     """Recognise recordings in their order; ``confidence_scale`` as in `Decoder.recognise`.
 
     With ``top`` above 1 also so many different sequences of words, the best first. ``speakers`` says whose each
@@ -124,8 +124,8 @@ def recognise_recordings(
     """
     decoder = Decoder.of(file.recogniser.adapted())
 
-    def hear(adapted: RecogniserFile, n: int) -> HeardRecording | DataError:
-        return _hear_recording(adapted, decoder, confidence_scale, top, paths[n])
+    def hear(adapted: RecogniserFile, n: int) -> RecognisedRecording | DataError:
+        return _recognise_recording(adapted, decoder, confidence_scale, top, paths[n])
 
     asked = [(path, lambda: decoder.graph) for path in paths]
     yield from zip(paths, by_speaker(file, asked, hear, speakers, n_jobs=n_jobs), strict=True)
@@ -138,7 +138,7 @@ def align_recordings(
     speakers: Sequence[str] | None = None,
     scores: bool = False,
     n_jobs: int = 1,
-) -> Iterator[tuple[AudioSource, HeardRecording | DataError]]:
+) -> Iterator[tuple[AudioSource, RecognisedRecording | DataError]]:
     """Find when the words of each recording are said, in any of their pronunciations, and how well these fit it.
 
     Silence may come before, between and after the words where the model has a unit for it; also one that is a label of
@@ -155,7 +155,7 @@ def align_recordings(
     decoder = replace(decoder, beam=max(decoder.beam, LEAST_ALIGNMENT_BEAM))
     tasks, scorer = list(said.items()), AlignmentScorer(adapted_recogniser.units, file.recogniser.boundary_model)
 
-    def align(adapted: RecogniserFile, n: int) -> HeardRecording | DataError:
+    def align(adapted: RecogniserFile, n: int) -> RecognisedRecording | DataError:
         return _align_recording(adapted, decoder, scorer, scores, tasks[n])
 
     asked = [(path, partial(file.recogniser.linear, words)) for path, words in tasks]
@@ -163,7 +163,7 @@ def align_recordings(
 
 
 def with_silence_of_transcripts(recogniser: Recogniser, texts: Iterable[Sequence[str]]) -> Recogniser:
-    """A recogniser without a silence of its own that may put the silence of its transcripts between words.
+    """A recogniser without a unit for silence that may put the silence of its transcripts between words.
 
     It stays as it is where a text names that silence: then the texts say themselves where silence is.
     """
@@ -180,7 +180,7 @@ def _align_recording(
     scorer: AlignmentScorer,
     scores: bool,
     task: tuple[AudioSource, Sequence[str]],
-) -> HeardRecording | DataError:
+) -> RecognisedRecording | DataError:
     path, words = task
 
     def align(frames: NDArray[np.float32]) -> tuple[Alignment, tuple[Alignment, ...]]:
@@ -190,9 +190,9 @@ def _align_recording(
     return _heard(file, align, path)
 
 
-def _hear_recording(
+def _recognise_recording(
     file: RecogniserFile, decoder: Decoder, scale: float | None, top: int, path: AudioSource
-) -> HeardRecording | DataError:
+) -> RecognisedRecording | DataError:
     def recognise(frames: NDArray[np.float32]) -> tuple[Alignment, tuple[Alignment, ...]]:
         several = decoder.n_best(frames, top) if top > 1 else ()
         return decoder.recognise(frames, confidence_scale=scale), several
@@ -204,14 +204,14 @@ def _heard(
     file: RecogniserFile,
     work: Callable[[NDArray[np.float32]], tuple[Alignment, tuple[Alignment, ...]]],
     path: AudioSource,
-) -> HeardRecording | DataError:
+) -> RecognisedRecording | DataError:
     """What ``work`` finds in the frames of a recording, and further hypotheses, with times in s; or why it does not."""
     try:
         frames, _, recording = model_frames(file.audio, path, silence=Silence.KEPT)
         heard, several = work(frames)
     except DataError as error:
-        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+        return error.about(path)
     units = name_of_units(file.recogniser, file.label)
     found = tiers(heard, file.audio, len(frames), recording.duration, units=units)
     best = tuple((one.labels, one.score) for one in several)
-    return HeardRecording(path, found, recording.duration, heard.score / len(frames), heard.fit, best, len(frames))
+    return RecognisedRecording(path, found, recording.duration, heard.score / len(frames), heard.fit, best, len(frames))

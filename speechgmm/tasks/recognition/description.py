@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from speechgmm.errors import first_few
 from speechgmm.hmm import Bigram, Network
 from speechgmm.tasks.recognition.codec import read_recogniser
 
-CLASSES_SHOWN = 30
+UNITS_SHOWN = 30
 
 
 def describe(path: Path) -> Iterator[str]:
@@ -15,7 +16,7 @@ def describe(path: Path) -> Iterator[str]:
     found = file.recogniser
     units, models = found.units, found.units.emissions
     n_components, n_dims = sum(model.n_components for model in models), models[0].n_features
-    yield f"{path}: a recogniser of {len(units.labels)} units ({file.label}): {', '.join(units.labels[:CLASSES_SHOWN])}"
+    yield f"{path}: a recogniser of {len(units.labels)} units ({file.label}): {first_few(units.labels, UNITS_SHOWN)}"
     yield f"{units.n_states} states, {n_components} Gaussians of {n_dims} features"
     if units.tied is not None:
         n_split = sum(len(tree.nodes) > 1 for tree in units.tied.trees)

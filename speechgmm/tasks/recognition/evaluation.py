@@ -42,10 +42,11 @@ class RecognitionEvaluation:
 def evaluate_recognition(found: Recognised, spec: RecognitionSpec, *, seed: int) -> RecognitionEvaluation:
     """Errors of words (or phones), pooled over the test; with intervals over groups (speakers)."""
     edits = found.edits(spec)
-    groups = np.unique([one.group for one in found.said], return_inverse=True)[1]
+    groups = np.unique([one.group for one in found.references], return_inverse=True)[1]
     timed = {}
-    if all(one.bounds is not None for one in found.said):
-        right, frames = np.array([_frames_right(*pair, spec) for pair in zip(found.said, found.heard, strict=True)]).T
+    if all(one.bounds is not None for one in found.references):
+        pairs = zip(found.references, found.hypotheses, strict=True)
+        right, frames = np.array([_frames_right(*pair, spec) for pair in pairs]).T
         timed = {"frame_accuracy": frame_accuracy(right, frames, groups, seed)}
     folds = {
         name: _metrics([e for e, fold in zip(edits, found.folds, strict=True) if fold == name], None, seed)
@@ -85,8 +86,8 @@ def _metrics(edits: Sequence[Edits], groups: NDArray[np.intp] | None, seed: int)
 
 
 def hypotheses_table(found: Recognised, evaluation: RecognitionEvaluation) -> str:
-    """``hypotheses.tsv``: what was said and heard in every test recording, and the errors counted."""
-    fold, group = bool(found.folds), any(one.group != one.id for one in found.said)
+    """``hypotheses.tsv``: reference and hypothesis of every test recording, and the errors counted."""
+    fold, group = bool(found.folds), any(one.group != one.id for one in found.references)
     names = ("reference", "hypothesis", "hits", "substitutions", "deletions", "insertions")
     head = ("id", *(("fold",) if fold else ()), *(("group",) if group else ()), "n_frames", *names, "log_likelihood")
     rows = (
@@ -103,13 +104,13 @@ def hypotheses_table(found: Recognised, evaluation: RecognitionEvaluation) -> st
             edits.insertions,
             "" if heard is None else f"{heard.score:.3f}",
         )
-        for n, (one, heard, edits) in enumerate(zip(found.said, found.heard, evaluation.edits, strict=True))
+        for n, (one, heard, edits) in enumerate(zip(found.references, found.hypotheses, evaluation.edits, strict=True))
     )
     return table(head, rows)
 
 
 def pairs_table(evaluation: RecognitionEvaluation) -> str:
-    """``pairs.tsv``: which label was heard as which and how often, errors first; an empty cell: left out, or put in."""
+    """``pairs.tsv``: how often each label was recognised as which, errors first; an empty cell: deleted or inserted."""
     rows = ((said or "", heard or "", n) for said, heard, n in label_pairs(evaluation.edits))
     return table(("reference", "hypothesis", "count"), rows)
 
@@ -119,6 +120,6 @@ def hypotheses_lines(found: Recognised, audio: AudioInput) -> str:
     plan = front_end(audio.features, audio.sample_rate)
     return "".join(
         json_line(one.id, tiers(heard, audio, one.piece.n_rows), plan.time(one.piece.n_rows, one.piece.n_rows))
-        for one, heard in zip(found.said, found.heard, strict=True)
+        for one, heard in zip(found.references, found.hypotheses, strict=True)
         if heard is not None
     )

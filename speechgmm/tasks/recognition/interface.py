@@ -18,7 +18,7 @@ from speechgmm.tasks.recognition.codec import read_recogniser
 from speechgmm.tasks.recognition.decoding import (
     CONFIDENCE_SCALE,
     MOST_HYPOTHESES,
-    HeardRecording,
+    RecognisedRecording,
     align_recordings,
     recognise_recordings,
 )
@@ -44,7 +44,7 @@ class RecognitionResult(Result):
     hypotheses: tuple[tuple[tuple[str, ...], float], ...]  # with ``top``: words, and nats of the whole, the best first
 
     @classmethod
-    def of(cls, found: HeardRecording) -> "RecognitionResult":
+    def of(cls, found: RecognisedRecording) -> "RecognitionResult":
         """What was found in a recording."""
         first, *finer = found.tiers.values()
         return cls(

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from speechgmm.corpus.arpa_file import read_arpa
 from speechgmm.corpus.grammar_file import read_grammar
+from speechgmm.corpus.listing import listed
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.errors import DataError, counted, first_few
@@ -15,7 +16,7 @@ from speechgmm.hmm import Bigram, Lexicon, Network, accepted, estimate_bigram, w
 from speechgmm.hmm.arpa import backoff_network
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.tasks.recognition.dictionaries import dictionary_of
-from speechgmm.tasks.recognition.transcript_checks import SHOWN, lexicon_of, unfit
+from speechgmm.tasks.recognition.transcript_checks import lexicon_of, unfit
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 from speechgmm.tasks.recognition.vocabulary import NAMED, Language, check_size, vocabulary_of
 
@@ -103,10 +104,10 @@ def check_references(job: Job, tests: Sequence[tuple[Sequence[Transcript], Bigra
     problems = [pair for said, language in tests for pair in unproducible(said, language, spec)]
     if not problems:
         return
-    listed = "\n".join(f"  {name}: {why}" for name, why in problems[:SHOWN]) + "\n  ..." * (len(problems) > SHOWN)
     text = (
         f"{len(problems)} of {sum(len(said) for said, _ in tests)} test references cannot be recognised, and each is "
-        f"an error whatever is heard:\n{listed}\n{REMEDY[spec.language]}"
+        "an error whatever the hypothesis is:\n"
+        f"{listed([f'{name}: {why}' for name, why in problems])}\n{REMEDY[spec.language]}"
     )
     if job.experiment.config.corpus.on_error == "stop":
         raise DataError(f"{text} (corpus.on_error: skip tests them all the same, and counts them as errors)")

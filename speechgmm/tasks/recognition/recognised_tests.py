@@ -5,13 +5,14 @@ from typing import Final
 
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.hmm import Alignment, Decoder, Recogniser
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.recognition.decoding import Recognised
 from speechgmm.tasks.recognition.speakers import grouped, warn_of_speakers
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 
-HEARD_AT_ONCE: Final = 16
+RECOGNISED_AT_ONCE: Final = 16
 """Recordings in a task, where they are not those of a speaker."""
 
 
@@ -29,20 +30,19 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
             groups += [[len(said) + n for n in parcel] for parcel in parcels]
             said += tests
             folds += [name] * len(tests)
-        heard_of: dict[int, Alignment | str] = {}  # or why nothing was heard
+        hypothesis_of: dict[int, Alignment | str] = {}  # or why there is none
         speech: dict[str, int] = {}
         with job.console.bar("recognising") as advance:
-            for parcel, (heard, n_frames) in zip(groups, job.map(_hear_parcel, tasks), strict=True):
-                heard_of.update(zip(parcel, heard, strict=True))
+            for parcel, (heard, n_frames) in zip(groups, job.map(_recognise_parcel, tasks), strict=True):
+                hypothesis_of.update(zip(parcel, heard, strict=True))
                 speech[said[parcel[0]].group] = n_frames
-                advance(len(heard_of), len(said))
-    found = [heard_of[n] for n in range(len(said))]
-    deaf = [(one.id, heard) for one, heard in zip(said, found, strict=True) if isinstance(heard, str)]
-    if deaf:
+                advance(len(hypothesis_of), len(said))
+    found = [hypothesis_of[n] for n in range(len(said))]
+    failed = {one.id: heard for one, heard in zip(said, found, strict=True) if isinstance(heard, str)}
+    if failed:
         job.console.warn(
-            f"no word was recognised in {len(deaf)} of {len(said)} test recordings, and all their words count as "
-            f"deletions: {', '.join(name for name, _ in deaf[:10])}{', ...' if len(deaf) > 10 else ''}; "
-            f"the first: {deaf[0][1]}"
+            f"no word was recognised in {len(failed)} of {len(said)} test recordings, and all their words count as "
+            f"deletions: {first_few(failed, 10)}; the first: {next(iter(failed.values()))}"
         )
     warn_of_speakers(job, speech)
     alignments = tuple(None if isinstance(heard, str) else heard for heard in found)
@@ -53,11 +53,11 @@ def parcels_of(tests: Sequence[Transcript], recogniser: Recogniser) -> list[list
     """The numbers of the recordings of each task: all of a speaker, where the recogniser adapts to speakers."""
     if recogniser.adaptation is not None:
         return grouped([one.group for one in tests])
-    return [list(range(n, min(n + HEARD_AT_ONCE, len(tests)))) for n in range(0, len(tests), HEARD_AT_ONCE)]
+    return [list(parcel) for parcel in in_parcels(range(len(tests)), RECOGNISED_AT_ONCE)]
 
 
-def _hear_parcel(task: tuple[Recogniser, Sequence[Transcript]]) -> tuple[list[Alignment | str], int]:
-    """What was heard in some recordings, or why nothing was; and how many frames adaptation to their speaker is of."""
+def _recognise_parcel(task: tuple[Recogniser, Sequence[Transcript]]) -> tuple[list[Alignment | str], int]:
+    """The hypothesis of each recording, or why there is none; and how many frames adaptation to their speaker is of."""
     recogniser, parcel = task
     decoder, adapter = Decoder.of(recogniser.adapted()), recogniser.adapter()
     frames = [one.piece.load() for one in parcel]

@@ -10,8 +10,8 @@ def check(config: Config) -> None:
     """Every frame has its place in time; raise ConfigError for what does not fit that."""
     if config.chooses_frames:
         raise ConfigError(
-            "recognition takes whole recordings: kind mfcc or lfcc and vad: none (features); for pauses there is "
-            "recognition.silence"
+            f"{config.frame_choice}; recognition takes whole recordings, in which every frame counts: take a kind such "
+            "as mfcc, vad: none, and leave corpus.vad out; for pauses there is recognition.silence"
         )
     if config.section(HMMSpec).adapt == "sat" and config.corpus.group is None:
         raise ConfigError(

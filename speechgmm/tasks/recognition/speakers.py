@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from speechgmm.corpus.listing import listed
+from speechgmm.corpus.readers.manifest import TABLES, table_rows
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.engine.recordings import model_frames, moments_of
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, first_few
 from speechgmm.features import front_end, normalisation
 from speechgmm.features.silence import Silence
 from speechgmm.hmm import Graph, HMMSpec, Recogniser
@@ -28,11 +29,10 @@ from speechgmm.parallel import pmap
 from speechgmm.tasks.recognition.codec import RecogniserFile
 
 if TYPE_CHECKING:
-    from speechgmm.tasks.recognition.decoding import HeardRecording
+    from speechgmm.tasks.recognition.decoding import RecognisedRecording
 
 Result = TypeVar("Result")
 
-TABLES: Final = (".tsv", ".csv", ".jsonl")
 FOLDER: Final = "folder"
 COLUMN: Final = "speaker"
 
@@ -71,7 +71,11 @@ def speakers_of(who: str, paths: Sequence[Path]) -> list[str]:
     try:
         expression = re.compile(who)
     except re.error as error:
-        raise ConfigError(f"{who!r} is no regular expression ({error})", arguments=("speakers",)) from None
+        raise ConfigError(
+            f"{who!r} is no regular expression ({error}); expected one such as '([^/]+)-', or a name without special "
+            "characters",
+            arguments=("speakers",),
+        ) from None
     if not expression.groups:
         raise ConfigError(
             f"{who!r} has no parentheses around the speaker; expected an expression such as '([^/]+)-', or a name "
@@ -86,8 +90,6 @@ def speakers_of(who: str, paths: Sequence[Path]) -> list[str]:
 
 def _of_table(table: Path, paths: Sequence[Path]) -> list[str]:
     """By a table whose paths are relative to its folder, or absolute."""
-    from speechgmm.corpus.readers.manifest import table_rows
-
     rows = [(line, row) for line, row in table_rows(table)]
     wrong = [f"line {line}: {row}" for line, row in rows if isinstance(row, str)]
     if wrong:
@@ -188,11 +190,11 @@ def in_order(groups: Sequence[Sequence[int]], results: Iterable[Sequence[Result]
 def by_speaker(
     file: RecogniserFile,
     asked: Sequence[tuple[AudioSource, Callable[[], Graph]]],
-    hear: Callable[[RecogniserFile, int], "HeardRecording | DataError"],
+    hear: Callable[[RecogniserFile, int], "RecognisedRecording | DataError"],
     speakers: Sequence[str] | None = None,
     *,
     n_jobs: int = 1,
-) -> "Iterator[HeardRecording | DataError]":
+) -> "Iterator[RecognisedRecording | DataError]":
     """What ``hear`` finds in recordings, in their order; all of a speaker are looked at first.
 
     Args:
@@ -205,7 +207,7 @@ def by_speaker(
     groups = [[n] for n in range(len(asked))] if speakers is None else grouped(speakers)
     adapter = file.recogniser.adapter()
 
-    def work(numbers: Sequence[int]) -> "list[HeardRecording | DataError]":
+    def work(numbers: Sequence[int]) -> "list[RecognisedRecording | DataError]":
         mine = [asked[n] for n in numbers]
         adapted, speaker = _of_speaker(file, mine, adapter)
         found = [hear(adapted, n) for n in numbers]
@@ -240,7 +242,7 @@ def _of_speaker(
     return replace(file, audio=replace(audio, transform=moved)), speaker
 
 
-def _of_raw_frames(found: "HeardRecording", speaker: SpeakerTransform, audio: AudioInput) -> "HeardRecording":
+def _of_raw_frames(found: "RecognisedRecording", speaker: SpeakerTransform, audio: AudioInput) -> "RecognisedRecording":
     """The same with log-likelihoods of the frames before the speaker's transform, and what that was estimated from."""
     total = speaker.log_det * found.n_frames
     return replace(
@@ -287,5 +289,5 @@ def warn_of_speakers(job: Job, speech: Mapping[str, float]) -> None:
         job.console.warn(
             f"hmm.adapt: {len(short)} of {len(speech)} speakers have less than "
             f"{seconds(job.audio, spec.adapt_prior):.3g} s of speech (hmm.adapt_prior), so that their transforms stay "
-            f"near the identity: {', '.join(short[:10])}{', ...' if len(short) > 10 else ''}"
+            f"near the identity: {first_few(short, 10)}"
         )

@@ -103,7 +103,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
 
     def evaluate(self, job: Job, tested: Recognised) -> RecognitionEvaluation | None:
         """Error rates of words or phones."""
-        if not tested.said:
+        if not tested.references:
             job.console.warn("the split 'test' is empty: models were trained, but there are no results")
             return None
         config = job.experiment.config
@@ -150,7 +150,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
 
     def criterion(self, config: Config, tested: Recognised) -> float:
         """Minus the error rate."""
-        return -edit_rate(count_edits(tested.edits(config.section(RecognitionSpec))))(np.ones(len(tested.said)))
+        return -edit_rate(count_edits(tested.edits(config.section(RecognitionSpec))))(np.ones(len(tested.references)))
 
     def criterion_name(self, config: Config) -> str:
         """The error rate of words or phones."""
@@ -207,7 +207,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         }
 
     def compared(self, run: RunFolder) -> Compared:
-        """Recordings, by the errors in what was heard; of whole recordings, which protocol.tsv may have in segments."""
+        """Recordings by their errors: whole ones, also where protocol.tsv has segments of them."""
         counts = ("hits", "substitutions", "deletions", "insertions")
         items = run.columns(RunFile.HYPOTHESES, ("id",), ("reference", *counts))
         grouped = "group" in run.heading(RunFile.HYPOTHESES)

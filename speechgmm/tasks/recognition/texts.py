@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from speechgmm.corpus.dictionary import Dictionary, read_dictionary_for
 from speechgmm.corpus.spelling import Spelling, letters_of, spell_by_letters
-from speechgmm.corpus.unknown_words import unknown_words
+from speechgmm.corpus.unknown_words import missing_words, unknown_words
 from speechgmm.errors import DataError, counted
 from speechgmm.hmm import Lexicon
 from speechgmm.io.samples import AudioSource
@@ -71,11 +71,7 @@ class TextWords:
 def check_pronounced(said: Mapping[Source, Sequence[str]], lexicon: Lexicon) -> None:
     """Raise DataError for words without a pronunciation: all of all recordings are named."""
     told = {str(path): tuple(words) for path, words in said.items()}
-    missing: dict[str, list[str]] = {}
-    for name, words in told.items():
-        for word in dict.fromkeys(words):
-            if word not in lexicon:
-                missing.setdefault(word, []).append(name)
+    missing = missing_words(told, lexicon)
     if missing:
         listed = "\n".join(f"  {one}" for one in unknown_words(missing, told, lexicon))
         raise DataError(

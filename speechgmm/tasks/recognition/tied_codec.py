@@ -5,6 +5,7 @@ The mixtures themselves are tensors, each written once.
 
 from dataclasses import dataclass
 
+from speechgmm.errors import first_few
 from speechgmm.hmm.hmm import Units
 from speechgmm.hmm.tied_states import BOUNDARY, DecisionTree, Leaf, Question, Split
 
@@ -49,7 +50,7 @@ def trees_of(header: TiedHeader, labels: tuple[str, ...]) -> tuple[DecisionTree,
     numbers: dict[str | None, int] = {None: BOUNDARY, **{label: number for number, label in enumerate(labels)}}
     unknown = sorted({str(unit) for units in header.questions for unit in units if unit not in numbers})
     if unknown:
-        raise ValueError(f"a question about units that there are not: {', '.join(unknown[:5])}")
+        raise ValueError(f"a question about units that there are not: {first_few(unknown, 5)}")
     questions = [frozenset(numbers[unit] for unit in units) for units in header.questions]
 
     def node(one: int | tuple[str, int, int, int]) -> Split | Leaf:

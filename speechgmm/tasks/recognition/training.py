@@ -127,7 +127,7 @@ def _task(job: Job, features: Features) -> UnitsTask:
     if spec.silence in used:
         raise DataError(
             f"recognition.silence: {spec.silence!r} is a word or phone of the transcripts; silence between words needs "
-            "a name of its own (leave it out where the transcripts have silence themselves)"
+            "another name (leave it out where the transcripts have silence themselves)"
         )
     labels = tuple(sorted(used)) + ((spec.silence,) if spec.silence else ())
     start = start_model(job, features.audio, labels)

@@ -4,6 +4,7 @@ import string
 from collections.abc import Collection, Sequence
 
 from speechgmm.corpus.dictionary import Dictionary
+from speechgmm.corpus.listing import listed
 from speechgmm.corpus.unknown_words import common_reason
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
@@ -15,7 +16,8 @@ from speechgmm.io.text_file import read_text_file
 from speechgmm.tasks.recognition.dictionaries import dictionary_of
 from speechgmm.tasks.recognition.transcripts import Transcript, are_isolated, transcripts
 
-SHOWN = 20
+NAMED = 20
+"""Unknown words that a warning names."""
 
 GAPS = 0.02
 """Share of the recordings' frames in no segment from which a warning is due: ends of recordings are less."""
@@ -46,17 +48,16 @@ def fitting(job: Job, said: Sequence[Transcript]) -> tuple[tuple[Transcript, ...
         reason = common_reason(missing, told, dictionary.pronunciations)
         job.console.warn(
             f"{dictionary.source}: "
-            + (reason or f"{counted(len(missing), 'word is', 'words are')} not in it: {first_few(missing, SHOWN)}")
+            + (reason or f"{counted(len(missing), 'word is', 'words are')} not in it: {first_few(missing, NAMED)}")
             + "; training goes on without the utterances that have them"
         )
     known = [one for one in said if missing.keys().isdisjoint(one.words)]
     reasons = _impossible(known, lexicon_of(known, dictionary), job.experiment.config.section(HMMSpec))
     if any(reasons):
-        problems = [f"  {one.id}: {why}" for one, why in zip(known, reasons, strict=True) if why]
-        listed = "\n".join(problems[:SHOWN]) + ("\n  ..." if len(problems) > SHOWN else "")
+        problems = [f"{one.id}: {why}" for one, why in zip(known, reasons, strict=True) if why]
         text = (
-            f"{len(problems)} of {len(known)} training utterances cannot be what their transcripts say:\n{listed}\n"
-            "is the transcript another recording's, or hmm.n_states too large?"
+            f"{len(problems)} of {len(known)} training utterances cannot be what their transcripts say:\n"
+            f"{listed(problems)}\nis the transcript another recording's, or hmm.n_states too large?"
         )
         if stop:
             raise DataError(f"{text} (corpus.on_error: skip goes on without them)")
@@ -177,7 +178,7 @@ def _named(labels: Sequence[str]) -> str:
 
 
 def _warn_of_spellings(job: Job, said: Sequence[Transcript]) -> None:
-    """Words that case or punctuation alone tells apart are models of their own, which few mean."""
+    """Words that case or punctuation alone tells apart get different models, which few mean."""
     spelt: dict[str, list[str]] = {}
     for word in sorted({word for one in said for word in one.words}):
         spelt.setdefault(word.strip(string.punctuation).casefold(), []).append(word)

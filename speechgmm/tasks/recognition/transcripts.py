@@ -5,11 +5,12 @@ from pathlib import Path
 from unicodedata import normalize
 
 from speechgmm.config import Config
+from speechgmm.corpus.listing import listed
 from speechgmm.corpus.spelling import Spelling
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments, recordings_of
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.tasks.recognition.dictionaries import spelling_of
 
@@ -81,9 +82,8 @@ def _of_segments(job: Job, features: Features, split: str) -> list[Transcript]:
     torn = [path.name for path, splits in sides.items() if len(splits) > 1]
     if torn:
         raise DataError(
-            f"{len(torn)} recordings have segments on both sides of the split ({', '.join(torn[:5])}"
-            f"{', ...' if len(torn) > 5 else ''}); recognition needs whole recordings: divide by speaker or by "
-            "recording (corpus.group, corpus.split)"
+            f"{len(torn)} recordings have segments on both sides of the split ({first_few(torn, 5)}); recognition "
+            "needs whole recordings: divide by speaker or by recording (corpus.group, corpus.split)"
         )
     found, crossed = [], []
     for recording in recordings_of(job, features, split):
@@ -92,14 +92,13 @@ def _of_segments(job: Job, features: Features, split: str) -> list[Transcript]:
         n = next((n for n in range(1, len(bounds)) if bounds[n][0] < bounds[n - 1][1] - 1e-6), None)
         if n is not None and not recording.copy:
             one, other = recording.labels[order[n - 1]], recording.labels[order[n]]
-            crossed.append(f"{recording.path.name}: {one!r} and {other!r} (the {n}. and the next)")
+            crossed.append(f"{recording.path.name}: {one!r} and {other!r} (segments {n} and {n + 1})")
         words = tuple(recording.labels[n] for n in order)
         name = recording.path.relative_to(features.corpus.root).with_suffix("").as_posix()
         found.append(Transcript(name, recording.piece, words, bounds, recording.group, recording.copy))
     if crossed:
-        listed = "\n".join(f"  {one}" for one in crossed[:20]) + ("\n  ..." if len(crossed) > 20 else "")
         raise DataError(
-            f"in {len(crossed)} recordings segments overlap, the first of them:\n{listed}\nrecognition needs one after "
-            "another: are there several speakers, or words and phones, in one table? List one of them"
+            f"in {len(crossed)} recordings segments overlap, the first of them:\n{listed(crossed)}\nrecognition needs "
+            "one after another: are there several speakers, or words and phones, in one table? List one of them"
         )
     return found

@@ -21,7 +21,6 @@ from speechgmm.features.transforms import LinearTransform
 from speechgmm.io.container import (
     FORMAT_VERSION,
     check_kind,
-    kind_of,
     packed,
     read_tensors,
     stack,
@@ -31,7 +30,7 @@ from speechgmm.io.container import (
 )
 from speechgmm.io.header import checked
 from speechgmm.setting import setting
-from speechgmm.tasks.classification.codec import ModelFile, Recorded, WindowScores, read_model_file
+from speechgmm.tasks.classification.codec import Recorded, WindowScores
 from speechgmm.tasks.segments.spec import StreamName
 
 if TYPE_CHECKING:  # reading a model of the other kind waits for none of them
@@ -150,12 +149,6 @@ def serialise_segments(content: SegmentFile) -> bytes:
         "audio": about,
     }
     return packed(header, tensors | arrays)
-
-
-def read_any_model(path: str | Path) -> ModelFile | SegmentFile:
-    """Read a model file of either kind. Raises ModelFileError as ``read_model_file``."""
-    path = Path(path)
-    return read_segment_models(path) if kind_of(path).name == "segments" else read_model_file(path)
 
 
 def read_segment_models(path: Path, data: bytes | None = None) -> SegmentFile:

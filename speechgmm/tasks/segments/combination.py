@@ -128,5 +128,8 @@ def _checked(scores: Sequence[Floats], classes: Sequence[ArrayLike]) -> list[tup
         if not np.isfinite(part).all():
             raise FitError("scores with a value that is not finite; is a class without a model among them?")
         if len(truth) and not 0 <= truth.min() <= truth.max() < part.shape[2]:
-            raise ShapeError(f"classes {truth.min()} to {truth.max()} for scores of {part.shape[2]} classes")
+            raise ShapeError(
+                f"classes {truth.min()} to {truth.max()} for scores of {part.shape[2]} classes; expected 0 to "
+                f"{part.shape[2] - 1}"
+            )
     return parts

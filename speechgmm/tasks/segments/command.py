@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from speechgmm.tasks.classification.scoring import Scored
     from speechgmm.tasks.segments.codec import SegmentFile
 
-GOES_ON = "score segments of a recording: speechgmm score MODEL RECORDING --segments TABLE_OR_TEXTGRID"
+NEXT_COMMAND = "score segments of a recording: speechgmm score MODEL RECORDING --segments TABLE_OR_TEXTGRID"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,9 @@ class Score(command.Score):
         options = ("window", "hop", "speaker", "raw", "rate", "live")
         given = [f"--{name}" for name in options if getattr(self, name) not in (None, False)]
         if given:
-            raise ConfigError(f"{', '.join(given)}: of no use beside --segments, which says where each segment is")
+            raise ConfigError(
+                f"{', '.join(given)}: of no use beside --segments, which says where each segment is; leave it out"
+            )
         file = self.read(model_file(self.model))
         if file.audio.features.cmvn == "speaker" and not self.quiet:
             tell("normalisation by speaker: each recording counts as a speaker by itself")

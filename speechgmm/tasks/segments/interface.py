@@ -49,8 +49,8 @@ class SegmentModel(WindowModel):
             Hz of the samples; a file says its own.
         segments
             Start and end in s of each segment, a sequence of pairs, of the one recording; or the path of a table (path,
-            start, end), of a TextGrid, or of a folder of TextGrids. None: each recording is one segment, for models
-            that were trained on whole recordings.
+            start, end), of a label file such as a TextGrid, or of a folder of label files. None: each recording is one
+            segment, for models that were trained on whole recordings.
         n_jobs
             Recordings at once, by threads; -1: one per CPU core.
         on_error
@@ -101,7 +101,7 @@ class SegmentModel(WindowModel):
         if len(paths) != 1:
             raise ConfigError(
                 f"segments are pairs of times, and there are {len(paths)} recordings; expected a table of path, start "
-                "and end, or a folder of TextGrids",
+                "and end, or a folder of label files",
                 arguments=("segments",),
             )
         check_type("segments", segments, (Sequence, np.ndarray), "pairs (start, end) in s, or a path")

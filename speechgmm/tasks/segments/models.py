@@ -1,7 +1,7 @@
 """Classes of segments with known boundaries (phones): several scores of a segment under every class, and their sum.
 
 Owns the streams, one frozen value each with ``scores(frames, bounds)``, and their weighted sum. Refuses to train
-(``segment_training``) and to find boundaries. Boundaries are positions in frames, see ``features.segments``.
+(``streams``, ``estimation``) and to find boundaries. Boundaries are positions in frames, see ``features.segments``.
 """
 
 from dataclasses import dataclass, field

@@ -19,7 +19,7 @@ def score_segments_of_recording(model: SegmentFile, path: AudioSource, segments:
     Parameters
     ----------
     model
-        From ``read_any_model``.
+        From ``read_segment_models``.
     path
         The recording.
     segments
@@ -58,4 +58,4 @@ def score_segments_of_recording(model: SegmentFile, path: AudioSource, segments:
         many = f"{cut} segments end" if cut > 1 else "1 segment ends"
         text = f"{path}: {many} after the recording, by less than {MOST_OVERSHOOT:g} s: cut at its end"
         warnings.warn(text, RecordingWarning, stacklevel=2)
-    return scored_windows(model, path, Recorded(frames, speech, tuple(times), False), recording)
+    return scored_windows(model, model.audio, path, Recorded(frames, speech, tuple(times), False), recording)

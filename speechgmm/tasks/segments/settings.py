@@ -9,7 +9,10 @@ from speechgmm.tasks.segments.spec import SegmentSpec
 def check(config: Config) -> None:
     """Raise ConfigError for what cannot be asked for together."""
     if config.chooses_frames:
-        raise ConfigError("segments take whole recordings: kind mfcc and vad: none (features)")
+        raise ConfigError(
+            f"{config.frame_choice}; expected settings by which every frame of a recording counts, because segments "
+            "have their places in time: take a kind such as mfcc, vad: none, and leave corpus.vad out"
+        )
     check_decision(config)
 
 

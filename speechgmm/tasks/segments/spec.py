@@ -1,10 +1,10 @@
 """What a user may choose about segment models: the ``segments`` section of a configuration."""
 
-import math
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, get_args
 
 from speechgmm.errors import ConfigError
+from speechgmm.features.spec_checks import check_value
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 StreamName = Literal["frames", "thirds", "vector", "statistics", "duration", "prior"]
@@ -96,20 +96,5 @@ class SegmentSpec:
         if set(self.streams) == {"prior"}:
             raise ConfigError("segments.streams: prior alone looks at no segment; add frames, for example")
         for part in fields(self):
-            value, bounds = getattr(self, part.name), part.metadata
-            if part.name == "streams":
-                continue
-            whole = part.type in (int, "int")
-            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-                raise ConfigError(
-                    f"segments.{part.name}: {value!r}; expected a {'whole number' if whole else 'number'}"
-                )
-            if (
-                not math.isfinite(value)
-                or value < bounds.get("ge", -math.inf)
-                or value <= bounds.get("gt", -math.inf)
-                or value > bounds.get("le", math.inf)
-            ):
-                limits = {"ge": "at least", "gt": "more than", "le": "at most"}
-                range_ = " and ".join(f"{limits[key]} {bounds[key]}" for key in limits if key in bounds)
-                raise ConfigError(f"segments.{part.name}: {value}; expected {range_} ({bounds['description']})")
+            if part.name != "streams":
+                check_value(part, getattr(self, part.name), "segments")

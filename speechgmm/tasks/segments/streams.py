@@ -1,7 +1,7 @@
 """The streams of segment models, each learnt from labelled segments.
 
 Owns what a stream is estimated from and what streams share (labels, Gaussians by occupancy, priors on variances).
-Refuses to weigh them (``segment_training``), and to know phones, files and features: a recording is frames with
+Refuses to weigh them (``estimation``), and to know phones, files and features: a recording is frames with
 boundaries and labels.
 """
 
@@ -154,7 +154,10 @@ def train_streams(
     """
     widths = sorted({recording.frames.shape[1] for recording in recordings})
     if len(widths) > 1 or not 1 <= n_static <= widths[0]:
-        raise ShapeError(f"frames of {' and '.join(map(str, widths))} dimensions, {n_static} of them static")
+        raise ShapeError(
+            f"frames of {' and '.join(map(str, widths))} dimensions, {n_static} of them static; expected one number of "
+            "dimensions, and of these 1 or more static"
+        )
     number = {label: k for k, label in enumerate(labels)}
     classes = [np.array([number[label] for label in recording.labels], dtype=np.intp) for recording in recordings]
     found = [segment_frames(recording.bounds, len(recording.frames)) for recording in recordings]
@@ -183,7 +186,7 @@ def _frame_stream(training: _Training) -> FrameStream:
 def _third_stream(training: _Training) -> ThirdStream:
     spec, n_classes = training.spec, len(training.labels)
     rows = training.frames(lambda frames: splice(frames[:, : training.n_static], spec.third_splice))
-    # The thirds of a class are classes of their own to the LDA: what tells them apart is worth keeping.
+    # The thirds of a class are different classes to the LDA: what tells them apart is worth keeping.
     thirds = training.frame_parts * n_classes + training.frame_classes
     transform = _lda(rows, thirds, PARTS * n_classes, spec.third_dim, spec)
     images, parts = transform.apply(rows), thirds

@@ -16,7 +16,7 @@ from speechgmm.report.settings import settings_of
 from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.classification.task import ClassTask, Tested
 from speechgmm.tasks.segments.codec import SegmentFile, serialise_segments, silence_rule
-from speechgmm.tasks.segments.command import GOES_ON
+from speechgmm.tasks.segments.command import NEXT_COMMAND
 from speechgmm.tasks.segments.spec import SegmentSpec
 from speechgmm.tasks.segments.training import TrainedSegments, score_segments, train_segments
 
@@ -79,7 +79,7 @@ class Segments(ClassTask[TrainedSegments]):
 
     def next_command(self, model: str, trained: TrainedSegments) -> str:
         """Score recordings, or segments, whose times must be given."""
-        return super().next_command(model, trained) if trained.whole else GOES_ON.replace("MODEL", model)
+        return super().next_command(model, trained) if trained.whole else NEXT_COMMAND.replace("MODEL", model)
 
     def pack(self, job: Job, trained: TrainedSegments) -> bytes:
         """The segment models and how recordings become frames."""

@@ -13,6 +13,7 @@ from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.errors import DataError, counted, first_few
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.verification.trial_choice import about_learnt
@@ -110,7 +111,7 @@ def over_pieces(
     axis: int = 0,
 ) -> NDArray[np.float64]:
     """What ``compute`` makes of the frames of N pieces, along ``axis``; ``what`` it does is for the console."""
-    parcels = [pieces[n : n + SCORED_AT_ONCE] for n in range(0, len(pieces), SCORED_AT_ONCE)]
+    parcels = in_parcels(pieces, SCORED_AT_ONCE)
     parts = job.console.track(job.map(partial(_over_parcel, compute), parcels), len(parcels), what)
     return np.concatenate(list(parts), axis=axis)
 

@@ -73,5 +73,5 @@ def _judge(model: ClaimFile, audio: AudioInput, path: AudioSource) -> Judged | D
         chosen = frames[speech]
         scores, llrs = model.judged(chosen)
     except DataError as error:
-        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+        return error.about(path)
     return Judged(float(scores[0]), None if llrs is None else float(llrs[0]), len(chosen))

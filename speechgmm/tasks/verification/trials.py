@@ -16,6 +16,7 @@ from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.errors import DataError
 from speechgmm.io.tables import cell
+from speechgmm.parallel import in_parcels
 from speechgmm.tasks.classification.models import ClaimScores, ClassModels
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
@@ -219,7 +220,7 @@ def _score_part(
             check_across(kept, [models.labels[n] for n in model[~kept]], [tests[n][0].id for n in test[~kept]])
         test, model = test[kept], model[kept]
     warn_of_shared(job, features, models.labels, tests, test, model, kind)
-    parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
+    parcels = in_parcels([piece for _, piece in tests], SCORED_AT_ONCE)
     raw, scores = np.empty((2, len(models.labels), len(tests)))
     counts, done = np.empty(len(tests), np.int64), 0
     cohort = models.cohort if isinstance(models, ClaimModels) else None
