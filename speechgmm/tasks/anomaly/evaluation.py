@@ -75,8 +75,8 @@ def score_anomalies(job: Job, streams: Sequence[Features], file: AnomalyFile) ->
         done = job.console.track(
             job.map(partial(values_of_pieces, file.audio, spec), tasks), len(tasks), "scoring the test split"
         )
-        for (kind, places), values in zip(parcels, done, strict=True):
-            for n, one in zip(places, values, strict=True):
+        for (kind, parcel), values in zip(parcels, done, strict=True):
+            for n, one in zip(parcel, values, strict=True):
                 with about(tests[n].id):
                     found[n] = compared(one, file.models[kind], spec)
         found |= {n: silence_found(file.models[kinds[n]], spec) for n in range(len(heard), len(tests))}

@@ -98,7 +98,7 @@ class TrainDiarizer:
         from speechgmm.io.locks import changing
         from speechgmm.report.text import shown
         from speechgmm.tasks.diarization.codec import save_diarizer
-        from speechgmm.tasks.diarization.command import GOES_ON
+        from speechgmm.tasks.diarization.command import NEXT_COMMAND
         from speechgmm.tasks.diarization.corpus import train_on_corpus
         from speechgmm.tasks.diarization.description import about_training
         from speechgmm.tasks.diarization.spec import DiarizerSpec
@@ -130,4 +130,4 @@ class TrainDiarizer:
         if self.detect_overlap:
             kept = "kept" if file.diarizer.overlap else "left out: it does not lower the DER of held-out conversations"
             print(f"detector of overlap: {kept}")
-        print(f"{shown(self.out)}\n{about_training(file)}\n{GOES_ON} {shown(self.out)}")
+        print(f"{shown(self.out)}\n{about_training(file)}\n{NEXT_COMMAND} {shown(self.out)}")

@@ -1,8 +1,8 @@
 """Tables of an alignment: each utterance's fit, each phone's durations, and what a person should listen to first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def alignment_tables(entries: Sequence[Entry]) -> dict[str, str]:
     }
 
 
-def segments_of(entry: Entry) -> Iterator[Segment]:
+def segments_of(entry: Mapping[str, Any]) -> Iterator[Segment]:
     """The phones of an utterance, each with its word; the words, where these are the units."""
     words = entry.get("words", ())
     for one in entry.get("phones", entry.get("units", words)):
