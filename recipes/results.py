@@ -46,7 +46,7 @@ from speechgmm.io.run_files import RunFile
 
 ROOT = Path(__file__).resolve().parents[1]
 JOBS, RESULTS = ROOT / "recipes" / "results.yaml", ROOT / "recipes" / "RESULTS.md"
-PACKAGES = ("speechgmm", "numpy", "scipy", "numba", "scikit-learn")
+PACKAGES = ("numpy", "scipy", "numba", "scikit-learn")
 BUSY = 0.5  # load average
 SPARE_MINUTES = 30  # a job may take so many and ten times its estimate; then it is ended
 
@@ -309,6 +309,7 @@ def machine(load: float) -> str:
     code = ["git", "-C", str(ROOT), "diff", "--quiet", "HEAD", "--", "speechgmm", "configs"]
     changed = ", changed since" if commit and subprocess.run(code, check=False).returncode else ""
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    versions = f"speechgmm {speechgmm.__version__}, {versions}"
     return (
         f"{cpu_name()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, {versions}"
         f"{f'; commit {commit[:12]}{changed}' if commit else ''}"
