@@ -12,6 +12,7 @@ SHOWN_AS = {
     "recipes/README.md": "results/recipes.md",
     "recipes/presets.md": "results/presets.md",
     "recipes/features.md": "results/features.md",
+    "recipes/RESULTS.md": "results/last-run.md",
     "benchmarks/README.md": "results/benchmarks.md",
     "benchmarks/RESULTS.md": "results/speed.md",
     "ARCHITECTURE.md": "project/architecture.md",
