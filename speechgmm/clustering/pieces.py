@@ -52,27 +52,42 @@ def cluster_pieces(
 ) -> PieceClusters:
     """Cluster pieces, frames (T, D) each, by who or what sounds in them; the number of clusters is found.
 
-    Args:
-        pieces: Some seconds each, of one speaker or sound.
-        ubm: The background model; None: one is trained on the pieces themselves.
-        method: ``cosine``: supervectors, average linkage. ``ratio``: merging by cross-likelihood ratios against the
-            background model, statistics added. ``bic``: merging by the BIC of full Gaussians. ``spectral``: of the
-            same distances as cosine (extra ``clustering``).
-        n_clusters: How many; None: what merges below ``threshold``, or by the eigengap.
-        threshold: Where merging stops (spectral: where pieces are hardly alike any more): a cosine distance, minus a
-            ratio in nats per frame, a BIC in nats; None: the method's own, chosen on LibriSpeech.
-        kind: ``speakers``: each piece's mean is moved to the background model's (or to 0), because raw features
-            recognise the channel, and only adapted means count; ``sounds``: the mean stays, and adapted weights count
-            beside the means, because which spectra there are at all says what a sound is.
-        relevance: Of the adaptation, in frames; None: 4, for ratios 16.
-        within: What differs within a speaker, learnt from other speakers under the same background model.
-        seed: Of the background model's training.
-        map: Runs over pieces; must keep order.
+    Parameters
+    ----------
+    pieces
+        Some seconds each, of one speaker or sound.
+    ubm
+        The background model; None: one is trained on the pieces themselves.
+    method
+        ``cosine``: supervectors, average linkage. ``ratio``: merging by cross-likelihood ratios against the
+        background model, statistics added. ``bic``: merging by the BIC of full Gaussians. ``spectral``: of the
+        same distances as cosine (extra ``clustering``).
+    n_clusters
+        How many; None: what merges below ``threshold``, or by the eigengap.
+    threshold
+        Where merging stops (spectral: where pieces are hardly alike any more): a cosine distance, minus a
+        ratio in nats per frame, a BIC in nats; None: the method's own, chosen on LibriSpeech.
+    kind
+        ``speakers``: each piece's mean is moved to the background model's (or to 0), because raw features
+        recognise the channel, and only adapted means count; ``sounds``: the mean stays, and adapted weights count
+        beside the means, because which spectra there are at all says what a sound is.
+    relevance
+        Of the adaptation, in frames; None: 4, for ratios 16.
+    within
+        What differs within a speaker, learnt from other speakers under the same background model.
+    seed
+        Of the background model's training.
+    map
+        Runs over pieces; must keep order.
 
-    Raises:
-        ConfigError: An unknown method; what it does not use; scikit-learn missing where it is needed.
-        DataError: No pieces; fewer of them than clusters.
-        ShapeError, FitError: Pieces that cannot be used.
+    Raises
+    ------
+    ConfigError
+        An unknown method; what it does not use; scikit-learn missing where it is needed.
+    DataError
+        No pieces; fewer of them than clusters.
+    ShapeError, FitError
+        Pieces that cannot be used.
 
     >>> rng = np.random.default_rng(0)
     >>> pieces = [rng.normal(place, 1, size=(300, 2)) for place in (0, 5, 0, 5)]

@@ -44,9 +44,12 @@ class BayesianGMM:
     The K sticks of a process all stay free, as in scikit-learn; the components after them are unused and as under the
     prior (Kurihara, Welling & Vlassis 2006), so that a bound is one of the infinite mixture and comparable across K.
 
-    Raises:
-        ShapeError: Arrays that do not fit together or are not finite.
-        FitError: An improper distribution, which says nothing of a parameter: a count or a scatter that is 0.
+    Raises
+    ------
+    ShapeError
+        Arrays that do not fit together or are not finite.
+    FitError
+        An improper distribution, which says nothing of a parameter: a count or a scatter that is 0.
 
     >>> prior = BayesianGMM.around([0.0], [4.0], 3)
     >>> prior.n_components, prior.n_in_use, prior.mixture().variances.round(9).ravel()
@@ -107,10 +110,14 @@ class BayesianGMM:
         ``concentration`` is Dirichlet's alpha of each component (None: 1 / K), or that of the whole process (None: 1):
         the smaller, the fewer components.
 
-        Raises:
-            ConfigError: A strength that is not above 0, no components, or an unknown kind of prior.
-            ShapeError: A mean and a variance that are not (D,) each.
-            FitError: A variance of 0, of which no share is a variance.
+        Raises
+        ------
+        ConfigError
+            A strength that is not above 0, no components, or an unknown kind of prior.
+        ShapeError
+            A mean and a variance that are not (D,) each.
+        FitError
+            A variance of 0, of which no share is a variance.
         """
         if weight_prior not in ("dirichlet", "dirichlet_process"):
             raise ConfigError(f"weight prior {weight_prior!r}; expected dirichlet or dirichlet_process")
@@ -232,8 +239,10 @@ class BayesianGMM:
     def divergence(self, prior: "BayesianGMM") -> float:
         """Kullback-Leibler divergence from ``prior`` in nats, with every constant: 0 or more.
 
-        Raises:
-            ShapeError: Priors of different size or kind.
+        Raises
+        ------
+        ShapeError
+            Priors of different size or kind.
 
         >>> prior = BayesianGMM.around([0.0], [1.0], 2)
         >>> prior.divergence(prior)

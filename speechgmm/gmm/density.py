@@ -31,9 +31,12 @@ def log_likelihoods(model: Density, frames: ArrayLike) -> Floats:
     A density per unit of the frames: it may be above 0, and of the same frames in millimetres it is D log 10 nats
     less than in centimetres. Compare it between frames, not with a number that somebody else found.
 
-    Raises:
-        ShapeError: Frames that are not (T, D) with the mixture's D, or no numbers.
-        FitError: A frame that is NaN or infinite, or so far out that float64 cannot hold its distance squared.
+    Raises
+    ------
+    ShapeError
+        Frames that are not (T, D) with the mixture's D, or no numbers.
+    FitError
+        A frame that is NaN or infinite, or so far out that float64 cannot hold its distance squared.
 
     >>> log_likelihoods(DiagGMM([1.0], [[0.0]], [[1.0]]), [[0.0], [1.0]]).round(4)
     array([-0.9189, -1.4189])
@@ -83,8 +86,10 @@ def sample(
 ) -> tuple[Floats, NDArray[np.intp]]:
     """Frames (n_frames, D) drawn from the mixture, in random order, and the component (n_frames,) of each.
 
-    Raises:
-        ConfigError: A negative number of frames, or one that is not whole.
+    Raises
+    ------
+    ConfigError
+        A negative number of frames, or one that is not whole.
 
     >>> frames, components = sample(DiagGMM([0.0, 1.0], [[0.0], [50.0]], [[1.0], [1.0]]), 3)
     >>> frames.shape, components

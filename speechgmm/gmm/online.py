@@ -46,9 +46,12 @@ class OnlineEM:
     Frames that arrive in pieces of any size give the same model; what does not fill a batch waits, and ``finish`` uses
     it up. Memory is that of the model, its statistics and one batch.
 
-    Raises:
-        ConfigError: An exponent that is not above 0.5 and at most 1; batches of no frames.
-        ShapeError: A prior or a floor of another shape.
+    Raises
+    ------
+    ConfigError
+        An exponent that is not above 0.5 and at most 1; batches of no frames.
+    ShapeError
+        A prior or a floor of another shape.
 
     >>> rng = np.random.default_rng(0)
     >>> online = OnlineEM.begin(rng.normal(size=(200, 2)), 2, batch=100)
@@ -104,8 +107,10 @@ class OnlineEM:
         They count as seen. Variances are held above ``variance_floor`` times the variance within the components of the
         start. A few hundred frames for each component, of all that the stream will bring, are a good beginning.
 
-        Raises:
-            ShapeError, FitError, ConfigError: As ``fit_gmm``, and as the class.
+        Raises
+        ------
+        ShapeError, FitError, ConfigError
+            As ``fit_gmm``, and as the class.
         """
         values = check_frames(frames)
         _, variance = moments(values)
@@ -127,9 +132,12 @@ class OnlineEM:
     def partial_fit(self, frames: ArrayLike) -> None:
         """See more frames (n, D), any number of them, and take a step for every full batch.
 
-        Raises:
-            ShapeError: Frames of another dimension.
-            FitError: NaN; a component without a floor shrank to a point.
+        Raises
+        ------
+        ShapeError
+            Frames of another dimension.
+        FitError
+            NaN; a component without a floor shrank to a point.
         """
         values = np.asarray(frames)
         if not len(values):

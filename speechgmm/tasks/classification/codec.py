@@ -164,8 +164,10 @@ def save_models(
 ) -> None:
     """Write class models, with how their frames are made where that is known, and a model card (`load(path).card`).
 
-    Raises:
-        DataError: The disk is full or the folder may not be written.
+    Raises
+    ------
+    DataError
+        The disk is full or the folder may not be written.
 
     >>> from speechgmm import DiagGMM
     >>> model = DiagGMM([1.0], [[0.0]], [[1.0]])
@@ -240,8 +242,10 @@ def serialise(content: ModelFile) -> bytes:
 def read_model_file(path: str | Path) -> ModelFile:
     """Read and check a model file.
 
-    Raises:
-        ModelFileError: No such file, truncated, not written by this package, or of a newer format.
+    Raises
+    ------
+    ModelFileError
+        No such file, truncated, not written by this package, or of a newer format.
 
     >>> from speechgmm import DiagGMM
     >>> models = ClassModels(("noise",), (DiagGMM([1.0], [[0.0]], [[1.0]]),), np.zeros(1))

@@ -37,11 +37,14 @@ class ClassModels:
     fitted. With ``bayesian``, posteriors over mixtures, frames are scored by the predictive density of each, and
     ``models`` are their plug-in mixtures.
 
-    Raises:
-        DataError: No classes, or a label twice; top components without a background model; posteriors beside a
-            background model.
-        ShapeError: Not as many models or priors as labels, all of one dimension; priors that do not sum to one; a
-            temperature that is negative or not finite; top components, or a model's, that the background model has not.
+    Raises
+    ------
+    DataError
+        No classes, or a label twice; top components without a background model; posteriors beside a
+        background model.
+    ShapeError
+        Not as many models or priors as labels, all of one dimension; priors that do not sum to one; a
+        temperature that is negative or not finite; top components, or a model's, that the background model has not.
 
     >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
     >>> ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5])).classify([[8.0], [7.5]])
@@ -127,9 +130,12 @@ class ClassModels:
     def mean_log_likelihoods(self, frames: ArrayLike) -> Floats:
         """Mean log-likelihood of frames (T, D) under every class: (C,) nats per frame.
 
-        Raises:
-            ShapeError: Frames that are not (T, D) with the models' D.
-            DataError: No frames, or one with a value that is NaN or infinite.
+        Raises
+        ------
+        ShapeError
+            Frames that are not (T, D) with the models' D.
+        DataError
+            No frames, or one with a value that is NaN or infinite.
         """
         means = frame_means(self._stack.log_likelihoods(frames))
         return (means if self.top_components is None else means[1:])[: len(self.labels)]
@@ -140,8 +146,10 @@ class ClassModels:
         Not yet log-likelihood ratios in the sense of a decision: they are not calibrated (Reynolds et al. 2000, eq. 5).
         With ``top_components`` both sides are summed over the same ones.
 
-        Raises:
-            DataError: There is no background model; otherwise as ``mean_log_likelihoods``.
+        Raises
+        ------
+        DataError
+            There is no background model; otherwise as ``mean_log_likelihoods``.
 
         >>> ubm, ann = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 2.0))
         >>> ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm).mean_log_likelihood_ratios([[2.0], [2.0]])
@@ -152,16 +160,20 @@ class ClassModels:
     def raw_scores(self, recordings: Sequence[ArrayLike]) -> Floats:
         """Scores of the claims that N recordings, of frames (T, D) each, are of the classes: (C, N) nats per frame.
 
-        Raises:
-            DataError: As ``mean_log_likelihood_ratios``.
+        Raises
+        ------
+        DataError
+            As ``mean_log_likelihood_ratios``.
         """
         return np.stack([self._ratios(frames) for frames in recordings], axis=1)
 
     def claim_scores(self, recordings: Sequence[ArrayLike]) -> ClaimScores:
         """Scores of the claims that N recordings, of frames (T, D) each, are of the classes; normalised by no cohort.
 
-        Raises:
-            DataError: As ``mean_log_likelihood_ratios``.
+        Raises
+        ------
+        DataError
+            As ``mean_log_likelihood_ratios``.
         """
         raw = self.raw_scores(recordings)
         return ClaimScores(raw, raw, None)
@@ -176,8 +188,10 @@ class ClassModels:
     def only(self, label: str) -> Self:
         """One of the classes by itself, with all that the models share.
 
-        Raises:
-            DataError: There is no such class.
+        Raises
+        ------
+        DataError
+            There is no such class.
         """
         if label not in self.labels:
             raise DataError(f"no class {label!r}; the models are of {first_few(self.labels, 10)}")
@@ -238,9 +252,12 @@ class ClassModels:
         That of the highest posterior where a temperature is known, so that priors count; else of the highest
         likelihood. Equal posteriors, as at temperature 0 with uniform priors, are told apart by likelihood.
 
-        Raises:
-            ShapeError: Not one value per class, or fewer frames than one.
-            DataError: A value that is NaN, which decides nothing.
+        Raises
+        ------
+        ShapeError
+            Not one value per class, or fewer frames than one.
+        DataError
+            A value that is NaN, which decides nothing.
         """
         means = self._checked_means(mean_log_likelihoods, n_frames)
         if self.temperature is None:
@@ -258,9 +275,12 @@ class ClassModels:
         softmax(beta * n_frames * mean_log_likelihoods + log_priors), beta the fitted ``temperature``. Frames
         are far from independent, so without beta every posterior would be 0 or 1.
 
-        Raises:
-            DataError: No temperature was fitted; a value that is NaN.
-            ShapeError: Not one value per class, or fewer frames than one.
+        Raises
+        ------
+        DataError
+            No temperature was fitted; a value that is NaN.
+        ShapeError
+            Not one value per class, or fewer frames than one.
 
         >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
         >>> models = ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5]), temperature=0.1)

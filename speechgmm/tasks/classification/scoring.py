@@ -201,19 +201,29 @@ def score_recordings(
 ) -> Iterator[tuple[AudioSource, list[Scored] | DataError]]:
     """Score recordings against a model, in their order.
 
-    Args:
-        model: From ``read_model_file``.
-        paths: Recordings of any format, rate and channel count that the model's configuration allows.
-        window: Length in seconds of the stretches to score one by one; None: each recording as a whole.
-        hop: From the start of one window to the next, in seconds; default: the window's length.
-        speaker: With ``cmvn: speaker``, all recordings are of this one speaker; None: each is a speaker by itself.
-        n_jobs: Workers at once.
+    Parameters
+    ----------
+    model
+        From ``read_model_file``.
+    paths
+        Recordings of any format, rate and channel count that the model's configuration allows.
+    window
+        Length in seconds of the stretches to score one by one; None: each recording as a whole.
+    hop
+        From the start of one window to the next, in seconds; default: the window's length.
+    speaker
+        With ``cmvn: speaker``, all recordings are of this one speaker; None: each is a speaker by itself.
+    n_jobs
+        Workers at once.
 
-    Yields:
-        The path with its scores, or with why it could not be scored.
+    Yields
+    ------
+    The path with its scores, or with why it could not be scored.
 
-    Raises:
-        ConfigError: The model has no front end; a window shorter than a frame, or none for segments; a hop without it.
+    Raises
+    ------
+    ConfigError
+        The model has no front end; a window shorter than a frame, or none for segments; a hop without it.
 
     >>> from pathlib import Path
     >>> from speechgmm import read_model_file, run
