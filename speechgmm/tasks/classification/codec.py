@@ -240,12 +240,7 @@ def serialise(content: ModelFile) -> bytes:
 
 
 def read_model_file(path: str | Path) -> ModelFile:
-    """Read and check a model file.
-
-    Raises
-    ------
-    ModelFileError
-        No such file, truncated, not written by this package, or of a newer format.
+    """Read and check a model file. Raises ModelFileError as `load_models` does: none, truncated, or of a newer format.
 
     >>> from speechgmm import DiagGMM
     >>> models = ClassModels(("noise",), (DiagGMM([1.0], [[0.0]], [[1.0]]),), np.zeros(1))

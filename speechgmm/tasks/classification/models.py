@@ -33,18 +33,16 @@ _MOVED = dict.fromkeys(("ClaimModels", "Cohort", "Method"), "speechgmm.tasks.ver
 class ClassModels:
     """One mixture per class, in one feature space.
 
-    ``temperature`` is the factor beta of total log-likelihoods in posteriors (see ``fit_temperature``); None: none was
-    fitted. With ``bayesian``, posteriors over mixtures, frames are scored by the predictive density of each, and
-    ``models`` are their plug-in mixtures.
+    ``temperature`` is the factor beta of total log-likelihoods in posteriors (``fit_temperature``); None: not fitted.
+    With ``bayesian`` frames are scored by predictive densities, and ``models`` are the plug-in mixtures.
 
     Raises
     ------
     DataError
-        No classes, or a label twice; top components without a background model; posteriors beside a
-        background model.
+        No classes, or a label twice; top components without a background model; posteriors beside one.
     ShapeError
         Not as many models or priors as labels, all of one dimension; priors that do not sum to one; a
-        temperature that is negative or not finite; top components, or a model's, that the background model has not.
+        temperature that is negative or not finite; top components that the background model does not have.
 
     >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
     >>> ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5])).classify([[8.0], [7.5]])
@@ -160,21 +158,12 @@ class ClassModels:
     def raw_scores(self, recordings: Sequence[ArrayLike]) -> Floats:
         """Scores of the claims that N recordings, of frames (T, D) each, are of the classes: (C, N) nats per frame.
 
-        Raises
-        ------
-        DataError
-            As ``mean_log_likelihood_ratios``.
+        Raises what ``mean_log_likelihood_ratios`` raises.
         """
         return np.stack([self._ratios(frames) for frames in recordings], axis=1)
 
     def claim_scores(self, recordings: Sequence[ArrayLike]) -> ClaimScores:
-        """Scores of the claims that N recordings, of frames (T, D) each, are of the classes; normalised by no cohort.
-
-        Raises
-        ------
-        DataError
-            As ``mean_log_likelihood_ratios``.
-        """
+        """The ``raw_scores`` of claims, for recordings of frames (T, D) each; they are normalised by no cohort."""
         raw = self.raw_scores(recordings)
         return ClaimScores(raw, raw, None)
 
@@ -186,13 +175,7 @@ class ClassModels:
         return means[1:] - means[0] if background is None else means - frame_means(background.log_likelihoods(frames))
 
     def only(self, label: str) -> Self:
-        """One of the classes by itself, with all that the models share.
-
-        Raises
-        ------
-        DataError
-            There is no such class.
-        """
+        """One of the classes by itself, with all that the models share; `DataError` where there is no such class."""
         if label not in self.labels:
             raise DataError(f"no class {label!r}; the models are of {first_few(self.labels, 10)}")
         number = self.labels.index(label)
@@ -292,16 +275,13 @@ class ClassModels:
         means = self._checked_means(mean_log_likelihoods, n_frames)
         scores = self.temperature * n_frames * means + self.log_priors
         shares = np.exp(scores - scores.max())
-        result: Floats = shares / shares.sum()
-        return result
+        return np.asarray(shares / shares.sum())
 
     def _checked_means(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
         means = np.asarray(mean_log_likelihoods, dtype=np.float64)
         if means.shape != (len(self.labels),) or n_frames < 1:
-            raise ShapeError(
-                f"log-likelihoods of shape {means.shape} over {n_frames} frames; expected ({len(self.labels)},) over "
-                "at least one"
-            )
+            expected = f"expected ({len(self.labels)},) over at least one"
+            raise ShapeError(f"log-likelihoods of shape {means.shape} over {n_frames} frames; {expected}")
         if np.isnan(means).any():
             raise DataError("a log-likelihood that is NaN; expected numbers, since NaN decides nothing")
         return means

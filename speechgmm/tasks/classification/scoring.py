@@ -27,8 +27,7 @@ if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.frames import Features, Piece
     from speechgmm.engine.job import Job
 
-SCORED_AT_ONCE = 64
-"""Utterances in a task."""
+SCORED_AT_ONCE = 64  # utterances in a task
 
 _MOVED = dict.fromkeys(("Judged", "judge_recordings"), "speechgmm.tasks.verification.judging")
 
@@ -90,12 +89,11 @@ def log_likelihood_table(
     job: "Job", models: ClassModels, pieces: "Sequence[Piece]", what: str | None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Mean log-likelihoods (N, C) in nats per frame and numbers of frames (N,) of utterances; shown as ``what``."""
-    parcels = in_parcels(pieces, SCORED_AT_ONCE)
     done, table = 0, np.empty((len(pieces), len(models.labels)))
     n_frames = np.empty(len(pieces), np.int64)
     models = models.suited_to(sum(piece.n_rows for piece in pieces))  # by all of them: parcels change no byte
     with job.console.bar(what) as advance:
-        for rows, counts in job.map(partial(_score_parcel, models), parcels):
+        for rows, counts in job.map(partial(_score_parcel, models), in_parcels(pieces, SCORED_AT_ONCE)):
             table[done : done + len(rows)], n_frames[done : done + len(rows)] = rows, counts
             done += len(rows)
             advance(done, len(pieces))
@@ -199,7 +197,7 @@ def score_recordings(
     speaker: str | None = None,
     n_jobs: int = 1,
 ) -> Iterator[tuple[AudioSource, list[Scored] | DataError]]:
-    """Score recordings against a model, in their order.
+    """Score recordings against a model, in their order: yields each path with its scores, or with why it has none.
 
     Parameters
     ----------
@@ -215,10 +213,6 @@ def score_recordings(
         With ``cmvn: speaker``, all recordings are of this one speaker; None: each is a speaker by itself.
     n_jobs
         Workers at once.
-
-    Yields
-    ------
-    The path with its scores, or with why it could not be scored.
 
     Raises
     ------
