@@ -55,5 +55,5 @@ class TransformSpec:
 
     @property
     def turns(self) -> bool:
-        """Whether MLLT is part of it, which is estimated from mixtures."""
+        """Whether the transform contains an MLLT, which is estimated from mixtures."""
         return self.mllt or self.kind == "mllt"
