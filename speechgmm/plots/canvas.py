@@ -90,7 +90,9 @@ def finished(ax: "Axes", save: "str | PathLike[str] | None") -> "Axes":
 
 
 def save_figure(figure: "Figure | Axes", path: "str | PathLike[str]") -> None:
-    """Write a figure as PNG, SVG or PDF, as the path ends; whole or not at all, the same bytes for the same figure.
+    """Write a figure as PNG, SVG or PDF, according to the ending of the path.
+
+    The file is written completely or not at all, and the same figure gives the same bytes.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def save_figure(figure: "Figure | Axes", path: "str | PathLike[str]") -> None:
     Raises
     ------
     ConfigError
-        The path ends otherwise.
+        The path does not end with .png, .svg or .pdf.
     DataError
         The file cannot be written.
 

@@ -48,13 +48,14 @@ def features(
     hop : float
         Seconds from one frame to the next.
     start : float
-        Time where the first frame begins, in s.
+        Time at which the first frame begins, in s.
     segments : sequence or path, optional
-        (start, end, label) in s of each segment, or objects with these attributes, or a TextGrid.
+        The segments: tuples (start, end, label) with times in s, objects with these attributes, or the path of a
+        TextGrid file.
     tier : str, optional
-        Of the TextGrid; default: its only interval tier.
+        Name of the interval tier to draw of a TextGrid; default: the only one that the file has.
     title : str, optional
-        Above the axes.
+        Text above the axes.
     ax : Axes, optional
         Where to draw; default: a new figure.
     save : str or Path, optional
@@ -129,22 +130,25 @@ def spectrogram(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """Level over time and frequency, from Hann windows of 16 ms: from black, 60 dB below the loudest, to bright.
+    """Spectrogram: level over time and frequency, from Hann windows of 16 ms.
+
+    Black is 60 dB or more below the highest level, which is the brightest.
 
     Parameters
     ----------
     samples : (N,) array of float
         One channel of a recording.
     sample_rate : int
-        Hz.
+        Sample rate in Hz.
     start : float
         Time of the first sample, in s.
     segments : sequence or path, optional
-        (start, end, label) in s of each segment, or objects with these attributes, or a TextGrid.
+        The segments: tuples (start, end, label) with times in s, objects with these attributes, or the path of a
+        TextGrid file.
     tier : str, optional
-        Of the TextGrid; default: its only interval tier.
+        Name of the interval tier to draw of a TextGrid; default: the only one that the file has.
     title : str, optional
-        Above the axes.
+        Text above the axes.
     ax : Axes, optional
         Where to draw; default: a new figure.
     save : str or Path, optional
