@@ -67,7 +67,7 @@ def reliability(
     -----
     PAV gives the best non-decreasing map of the scores (Brümmer & du Preez 2006; for posteriors Dimitriadis,
     Gneiting & Jordan 2021). A block that holds only targets, or only non-targets, has an infinite log-likelihood
-    ratio: these trials bound its true ratio from one side only.
+    ratio: its trials cannot show how large the true ratio is.
 
     Examples
     --------
