@@ -41,7 +41,7 @@ class Recogniser:
     boundary_model: BoundaryModel | None = None  # of alignments; None: there were no labels with times
 
     def adapted(self) -> "Recogniser":
-        """The recogniser for frames after a speaker transform; this recogniser if it has no mixtures for such frames."""
+        """The recogniser for frames after a speaker transform; this one if it has no mixtures for such frames."""
         if self.adaptation is None or self.adaptation.emissions is None:
             return self
         return replace(self, units=self.units.with_parameters(self.adaptation.emissions))
