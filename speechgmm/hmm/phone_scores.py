@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.hmm.alignment import Alignment, Span, frame_gains
-from speechgmm.hmm.boundaries import Boundaries, Evidence, boundaries
+from speechgmm.hmm.boundaries import LEVEL, Boundaries, Evidence, boundaries
 from speechgmm.hmm.boundary_model import BoundaryModel
 from speechgmm.hmm.durations import chained, duration_z
 from speechgmm.hmm.graph import Graph, Links, assemble, loop
@@ -92,6 +92,7 @@ class AlignmentScorer:
         log_emissions: ArrayLike,
         frames: ArrayLike,
         *,
+        level: float = LEVEL,
         scores: bool = False,
     ) -> Alignment:
         """The alignment with refined boundaries: each is the mean of its posterior over positions.
@@ -104,6 +105,8 @@ class AlignmentScorer:
             (T, S) log-likelihoods of the frames under all mixtures of the units, in nats.
         frames
             (T, D), the same frames, for the boundary model.
+        level
+            Probability that a boundary lies within its interval in `SpanScores`.
         scores
             True: each unit and word gets its `SpanScores`.
 
@@ -127,7 +130,7 @@ class AlignmentScorer:
         """
         emissions = np.asarray(log_emissions, np.float64)
         words, firsts = self._words(found), [one.first for one in found.units]
-        where = boundaries(self.units, words, firsts, emissions, evidence=self._evidence(frames))
+        where = boundaries(self.units, words, firsts, emissions, level=level, evidence=self._evidence(frames))
         positions = np.append(where.means, len(emissions))
         judge = self._judge(found, emissions, where) if scores else None
 

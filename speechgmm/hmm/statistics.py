@@ -15,7 +15,7 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.hmm.component_counts import mixtures_of
-from speechgmm.hmm.hmm import Units
+from speechgmm.hmm.hmm import HMM, Units
 
 Floats = NDArray[np.float64]
 
@@ -105,16 +105,21 @@ class HMMPrior:
                 emissions.append(self.mixture(model, part, number))
             except FitError as error:
                 raise FitError(f"{units.emission_name(number)}: {error}") from error
-        return units.with_parameters(emissions, self.transitions(units, topology, stats.transitions))
+        return units.with_parameters(emissions, self.unit_transitions(units, topology, stats.transitions))
 
-    def transitions(self, units: Units, topology: Units, taken: Floats) -> list[Floats]:
+    def unit_transitions(self, units: Units, topology: Units, taken: Floats) -> list[Floats]:
         """The most probable transitions (S, S+1) of every unit; ``taken`` (P,) counts how often each was taken."""
         found = []
         for number, (hmm, start) in enumerate(zip(units.hmms, topology.hmms, strict=True)):
             span = slice(units.first_transitions[number], units.first_transitions[number + 1])
-            counts = taken[span].reshape(start.transitions.shape) + self.transition_count * start.transitions
-            totals = counts.sum(axis=1, keepdims=True)
-            found.append(np.divide(counts, totals, out=hmm.transitions.copy(), where=totals > MIN_COUNT))
+            found.append(self.transitions(hmm, start, taken[span].reshape(start.transitions.shape)))
+        return found
+
+    def transitions(self, hmm: HMM, start: HMM, counts: Floats) -> Floats:
+        """The most probable transitions (S, S+1) of a unit of which each was taken ``counts`` (S, S+1) times."""
+        counts = counts + self.transition_count * start.transitions
+        totals = counts.sum(axis=1, keepdims=True)
+        found: Floats = np.divide(counts, totals, out=hmm.transitions.copy(), where=totals > MIN_COUNT)
         return found
 
     def mixture(self, model: DiagGMM, part: GMMStats, number: int = 0) -> DiagGMM:
