@@ -125,7 +125,7 @@ class ReportSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSpec:
-    """How the tables of a run are written.
+    """The format in which the tables of a run are written.
 
     >>> TableSpec(scores="long").gzip
     False

@@ -22,7 +22,7 @@ folder is matched to its configuration."""
 
 
 def to_plain(spec: Any) -> Any:
-    """A spec as dictionaries, lists and scalars, ready for YAML or JSON.
+    """A settings object as dictionaries, lists and scalars, which YAML and JSON can hold.
 
     >>> to_plain(default_config())["model"]["relevance"]
     16.0
@@ -135,7 +135,7 @@ def _digest(plain: Mapping[str, Any]) -> str:
 
 
 def other_than(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that differ from the defaults.
+    """The nested values that differ from the defaults.
 
     >>> other_than({"seed": 0, "model": {"init": "split", "tol": 0.1}}, {"seed": 0, "model": {"init": "random"}})
     {'model': {'init': 'random'}}
@@ -186,7 +186,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def template() -> str:
-    """A configuration file with every key, its default, meaning, unit and choices, made from the specs themselves.
+    """The text of a configuration file with every key, its default, meaning, unit and choices.
 
     >>> "task: classification" in template().splitlines()
     True

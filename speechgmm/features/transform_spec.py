@@ -9,7 +9,7 @@ from speechgmm.setting import FORBID_UNKNOWN, setting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransformSpec:
-    """The ``features.transform`` section: what is done to frames after deltas and normalisation.
+    """The ``features.transform`` section: a linear transform of frames after deltas and normalisation.
 
     Raises `ConfigError` for a value out of range, and for settings that its ``kind`` does not use.
 

@@ -78,12 +78,12 @@ class Graph:
 
     @property
     def n_nodes(self) -> int:
-        """N."""
+        """The number of nodes, N."""
         return len(self.states)
 
     @property
     def n_arcs(self) -> int:
-        """A."""
+        """The number of arcs, A."""
         return len(self.sources)
 
     def under(self, units: Units) -> "Graph":

@@ -46,7 +46,7 @@ class Network:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """All words in it, sorted."""
+        """All words of the network, sorted."""
         return tuple(sorted({word for _, word, _, _ in self.arcs if word is not None}))
 
 

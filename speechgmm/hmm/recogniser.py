@@ -83,7 +83,10 @@ class Recogniser:
         )
 
     def linear(self, words: Sequence[str], lexicon: Lexicon | None = None) -> Graph:
-        """The graph of one sequence of words in all pronunciations; ``lexicon`` adds some. DataErrors as of `graph`."""
+        """The graph of one sequence of words in all pronunciations; ``lexicon`` adds pronunciations.
+
+        Raises the errors of `graph`.
+        """
         known = self.lexicon if lexicon is None else {**self.lexicon, **lexicon}
         return linear(
             self.units,

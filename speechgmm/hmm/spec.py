@@ -26,7 +26,7 @@ COOLING: Final = 2.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HMMSpec:
-    """Topology, training and priors of the units. Raises `ConfigError` for a value out of range.
+    """Settings of the HMMs: topology, training and priors. Raises `ConfigError` for a value out of range.
 
     >>> HMMSpec(n_components=6).levels
     (1, 2, 4, 6)

@@ -37,7 +37,8 @@ def reliability(
     scores : run, Trials or (N,) array
         Natural-log likelihood ratios of N trials, or posteriors.
     is_target : (N,) array of bool, optional
-        The truth of each trial; for posteriors, whether the hypothesis is true. Not needed for runs and ``Trials``.
+        True for target trials, False for non-targets; for posteriors, whether the hypothesis is true. Leave it out for
+        runs and ``Trials``, which contain it.
     scale : {"llr", "posterior"}
         What the scores are: log-likelihood ratios in nats, drawn as powers of ten, or probabilities from 0 to 1.
     title : str, optional

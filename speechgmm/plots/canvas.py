@@ -97,9 +97,9 @@ def save_figure(figure: "Figure | Axes", path: "str | PathLike[str]") -> None:
     Parameters
     ----------
     figure : Figure or Axes
-        The figure, or axes of it.
+        The figure, or any axes of the figure.
     path : str or Path
-        The file; its folder is made if need be.
+        The file to write; its folder is created if it is missing.
 
     Raises
     ------

@@ -69,14 +69,15 @@ def confusion_matrix(
     ShapeError
         The counts are not (C, C), or the number of labels is not C.
     ConfigError
-        No such order; ``phone`` for labels of which none is a phone; a label that is there twice; labels beside a run.
+        ``order`` is unknown, or lacks a label; it is ``phone``, and no label is a phone; a label occurs twice; or
+        ``labels`` are given with a run, which has its own.
     DataError
-        Shares instead of counts, or counts below 0; a run without confusions.
+        Counts are not whole numbers of 0 or more (shares, for example), or the run has no confusions.
 
     Notes
     -----
-    ``similarity``: agglomerative clustering with average linkage of the symmetrised row shares, leaves ordered so that
-    neighbours are as similar as possible (Bar-Joseph et al. 2001).
+    ``similarity`` is agglomerative clustering with average linkage on the symmetrised row shares. Its leaves are
+    ordered so that neighbours are as similar as possible (Bar-Joseph et al. 2001).
 
     Examples
     --------

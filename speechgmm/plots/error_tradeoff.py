@@ -62,12 +62,13 @@ def det(
     DataError
         All trials are targets, or all are non-targets; or the run has no trials.
     ConfigError
-        A path that is not a run's folder; matplotlib is not installed.
+        A path is not the folder of a run, or matplotlib is not installed.
 
     Notes
     -----
-    Martin et al. 1997. Normally distributed scores of equal variance give a straight line. Rates of 0 and 1 have no
-    place on these axes and are drawn at the edge. The equal error rate is that of the convex hull.
+    The plot is that of Martin et al. (1997). Normally distributed scores of equal variance give a straight line. Rates
+    of 0 and 1 are infinite on these axes and are drawn at the edge. The equal error rate is that of the convex hull of
+    the ROC.
 
     Examples
     --------

@@ -43,8 +43,8 @@ def features(
     Parameters
     ----------
     values : (T, D) or (T,) array
-        Frames of features, drawn as colours, each dimension in standard deviations from its mean; or one feature, drawn
-        as a line in its own unit.
+        Frames of features (T, D), or one feature (T,). Frames are drawn as colours, each dimension in standard
+        deviations from its mean over the frames. One feature is drawn as a line in its own unit.
     hop : float
         Seconds from one frame to the next.
     start : float
@@ -69,9 +69,11 @@ def features(
     Raises
     ------
     ShapeError
-        Values that are neither (T, D) nor (T,), or none.
-    DataError, ConfigError
-        A TextGrid that cannot be read; a segment without times and label; a hop that is not above 0.
+        The values are neither (T, D) nor (T,), or there are none.
+    DataError
+        The TextGrid cannot be read, or a segment has no times or no label.
+    ConfigError
+        ``hop`` is not above 0, or ``tier`` is given without a TextGrid.
 
     Examples
     --------
@@ -162,9 +164,11 @@ def spectrogram(
     Raises
     ------
     ShapeError
-        Samples that are not a vector, or fewer than a window of them.
-    DataError, ConfigError
-        Samples that are NaN or no numbers; a rate that is no whole number of Hz; a TextGrid that cannot be read.
+        The samples are not a vector, or fewer than one window.
+    DataError
+        A sample is NaN, infinite or not a number, the TextGrid cannot be read, or a segment has no times or no label.
+    ConfigError
+        The sample rate is not a whole number of Hz, or ``tier`` is given without a TextGrid.
 
     Examples
     --------
