@@ -43,12 +43,12 @@ def load_config(
     Parameters
     ----------
     path
-        The YAML file; or the name of a configuration that comes with the package, where there is no such file. Its
-        paths are then as in a file of the folder ``configs`` where you stand.
+        The YAML file. If there is no such file: the name of a configuration that comes with the package; relative paths
+        in it start from the folder ``configs`` of the current folder.
     overrides
-        ``key.path=value``; a path given here is relative to where you stand.
+        Changes of the configuration, ``key.path=value`` each; relative paths in them start from the current folder.
     trust_cluster
-        Whether the file itself may name a cluster's scheduler, which can run any program here.
+        Whether the file may name the scheduler of a cluster, which can run any program on this machine.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def load_config(
     Raises
     ------
     ConfigError
-        The file is missing, not YAML, or has a key or a value that is refused.
+        The file is missing or not YAML, or has an unknown key or an invalid value.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def make_config(
     source: str = "configuration",
     lines: Mapping[tuple[str, ...], int] | None = None,
 ) -> Config:
-    """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake.
+    """Make a Config of plain values and check them. A ConfigError names the key, its line and the likely mistake.
 
     >>> make_config({"corpus": {"kind": "folder", "root": "birds", "split": "fraction"}}).corpus.split
     SplitSpec(kind='fraction', test=0.2, folds=5, column='split', names=None, by=None, disjoint=True)

@@ -70,22 +70,22 @@ def run(
     until: Stage = "run",
     verify_audio: bool = False,
 ) -> RunResult:
-    """Extract, train, score and evaluate; what was finished before is not done again.
+    """Run an experiment: extract features, train, score and evaluate. Stages that are complete are not repeated.
 
     Parameters
     ----------
     config
         The YAML file, or what ``load_config`` returned.
     overrides
-        ``key.path=value``.
+        Changes of the configuration, ``key.path=value`` each.
     output
         Folder for the results; default: ``output`` of the configuration.
     console
-        Where progress goes; default: standard error.
+        Where progress is written; default: standard error.
     until
         The last stage: ``extract``, ``train`` or ``run`` for all.
     verify_audio
-        Hash all recordings, also those whose size, dates and inode say that they have not changed.
+        True: hash all recordings. False: skip the hash of those with unchanged size, dates and inode.
 
     Returns
     -------
@@ -96,11 +96,11 @@ def run(
     Raises
     ------
     ConfigError
-        The configuration is wrong, or the folder belongs to another one.
+        The configuration is invalid, or the folder holds the run of another configuration.
     DataError
-        Recordings or labels that cannot be used; the cache or the folder cannot be written.
+        Recordings or labels cannot be used, or the cache or the folder cannot be written.
     FitError
-        A class that cannot be trained.
+        A class cannot be trained.
 
     Examples
     --------

@@ -28,10 +28,10 @@ _OF_PRESET: Final = "; default: the preset's"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSpec:
-    """How a recording becomes frames; every ``None`` is the preset's own value.
+    """Settings of the features: how a recording becomes frames. ``None`` stands for the value of the preset.
 
-    Raises `ConfigError` for a value out of range and for a setting that would have no effect beside the
-    others (a `vad_threshold` without ``vad="energy"``, for example): nothing is accepted and then ignored.
+    Raises `ConfigError` for a value out of range, and for a setting that has no effect with the other
+    settings, such as `vad_threshold` without ``vad="energy"``.
 
     >>> FeatureSpec(preset="kaldi", deltas=2).n_ceps
     13
@@ -221,16 +221,16 @@ class FeatureSpec:
 
     @property
     def marks_speech(self) -> bool:
-        """Whether only some of the frames are kept: those that the VAD keeps, or that are voiced."""
+        """Whether frames are dropped: those that the VAD rejects or, for pitch, those that are unvoiced."""
         return self.vad != "none" or feature_kind(self).keeps is not None
 
     @property
     def pools_moments(self) -> bool:
-        """Whether mean and variance are pooled over frames of recordings, after extraction."""
+        """Whether frames are normalised after extraction, by a mean and a variance pooled over their recordings."""
         return self.cmvn in ("global", "utterance", "speaker")
 
     def without_normalisation(self) -> "FeatureSpec":
-        """The same features before pooled normalisation and transform: what a feature cache may be keyed on.
+        """The spec without pooled normalisation and without transform: what a feature cache may use as a key.
 
         >>> FeatureSpec(cmvn="speaker", norm_vars=False).without_normalisation() == FeatureSpec()
         True

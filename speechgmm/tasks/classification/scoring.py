@@ -34,7 +34,7 @@ _MOVED = dict.fromkeys(("Judged", "judge_recordings"), "speechgmm.tasks.verifica
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Test utterances against all classes."""
+    """Scores of test utterances under all classes."""
 
     ids: tuple[str, ...]
     true: tuple[str, ...]
@@ -69,7 +69,7 @@ class Scores:
 
 
 def score(job: "Job", features: "Features", models: ClassModels, what: str | None = "scoring the test split") -> Scores:
-    """Score the split ``test`` against every class; what wins is the class of the highest posterior."""
+    """Score the split ``test`` against every class, and predict each utterance's class (``ClassModels.winner``)."""
     group = job.experiment.config.corpus.group
     with job.console.stage("score"):
         tests = features.of_split("test")
@@ -197,7 +197,7 @@ def score_recordings(
     speaker: str | None = None,
     n_jobs: int = 1,
 ) -> Iterator[tuple[AudioSource, list[Scored] | DataError]]:
-    """Score recordings against a model, in their order: yields each path with its scores, or with why it has none.
+    """Score recordings against a model, in their order. Yields each path with its scores, or with a ``DataError``.
 
     Parameters
     ----------
@@ -206,18 +206,19 @@ def score_recordings(
     paths
         Recordings of any format, rate and channel count that the model's configuration allows.
     window
-        Length in seconds of the stretches to score one by one; None: each recording as a whole.
+        Length in seconds of windows that are scored one by one; None: each recording is scored as a whole.
     hop
-        From the start of one window to the next, in seconds; default: the window's length.
+        Seconds from the start of one window to the start of the next; default: the length of the window.
     speaker
-        With ``cmvn: speaker``, all recordings are of this one speaker; None: each is a speaker by itself.
+        For models with ``cmvn: speaker``: the speaker of all recordings; None: each recording has its own speaker.
     n_jobs
-        Workers at once.
+        Number of parallel workers.
 
     Raises
     ------
     ConfigError
-        The model has no front end; a window shorter than a frame, or none for segments; a hop without it.
+        The model has no front end; ``window`` is None for a model of segments; ``hop`` has no ``window``; ``window``
+        or ``hop`` is shorter than the frame shift; ``speaker`` is given for a model without ``cmvn: speaker``.
 
     >>> from pathlib import Path
     >>> from speechgmm import read_model_file, run
@@ -255,10 +256,9 @@ def score_recordings(
 
 
 def check_windows(audio: AudioInput, window: float | None, hop: float | None) -> FrontEnd:
-    """The front end whose frames windows hold.
+    """The front end that makes the frames of windows.
 
-    Raises:
-        ConfigError: A hop without a window; one of the two that is no number, or shorter than the time between frames.
+    Raises ConfigError for a hop without a window, and for a window or hop that is shorter than the frame shift.
     """
     plan = front_end(audio.features, audio.sample_rate)
     if hop is not None and window is None:
