@@ -84,15 +84,17 @@ def prepare(
     precision: Precision = "float32",
     block: int | None = None,
 ) -> tuple[Batch, ...]:
-    """Frames (N, D) laid out for ``accumulate``, in batches of about 8,000 frames.
+    """Frames (N, D), standardised and packed for ``accumulate``: a tuple of batches of about 8,000 frames.
 
-    ``centre`` and ``scale`` (D,) default to the frames' mean and standard deviation (1 where that is 0). Statistics are
-    about the centre; in float32 both decide the accuracy. ``block`` frames go through the kernel at once; None: what
-    suits 512 components. ``weights`` (N,) count frames; default: each once.
+    ``centre`` (D,) is subtracted from the frames, which are then divided by ``scale`` (D,). They default to the mean
+    and the standard deviation of the frames (1 where that is 0). Statistics from these batches refer to the centre.
+    With ``precision`` "float32" the choice of centre and scale decides the accuracy. ``weights`` (N,): how many frames
+    each one counts as; default 1. Each batch is split into blocks of ``block`` frames, which are processed in one
+    matrix product; default: the size that suits a mixture of 512 components.
 
     Raises:
         ShapeError: Frames, weights, centre or scale that do not fit together; a scale or a block that is not positive.
-        FitError: See ``as_source`` and ``check_finite``.
+        FitError: No frames; a negative weight, or no weight above 0; a value that is NaN or infinite.
 
     >>> [batch.n_frames for batch in prepare(np.zeros((5, 2)))]
     [5.0]

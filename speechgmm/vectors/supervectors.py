@@ -24,9 +24,12 @@ RELEVANCE = 4.0
 
 @one_blas_thread()
 def piece_statistics(ubm: DiagGMM, pieces: Sequence[ArrayLike], *, map: Mapper = map) -> list[GMMStats]:
-    """The statistics of each piece, frames (T, D), under the background model: one pass, by the kernel that trains.
+    """Baum-Welch statistics of each piece, an array of frames (T, D), under the background model.
 
-    A piece's depend on no other piece. ``map`` must keep order.
+    They are the occupation counts of the components, and the sums of the frames and of their squares in each component
+    (``GMMStats``). They come from one pass over the frames, by the same E-step that training uses. The statistics of a
+    piece depend on no other piece. ``map`` is called like the built-in ``map`` on the pieces, for example to run them
+    in parallel; it must return results in the order of the pieces.
 
     Raises:
         ShapeError: A piece that is not (T, D) with the background model's D.
