@@ -28,9 +28,9 @@ BATCH: Final = 8192  # frames per batch, the unit of parallel work
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Frames ready for the E-step: blocks of z = (x - centre) / scale with its squares, both ways round.
+    """Frames ready for the E-step: blocks of z = (x - centre) / scale and z², once by rows and once by columns.
 
-    Short blocks are filled up with zero rows of weight zero, so every product has the same shape.
+    A short block is filled up with zero rows of weight zero, so that every product has the same shape.
     """
 
     rows: Block  # (blocks, B, P), [z, z², 1, 0...]: for the statistics
@@ -51,11 +51,11 @@ class Batch:
 
 
 def block_size(n_frames: int, n_features: int, n_components: int) -> int:
-    """Frames per block: few enough that the work stays in cache, and nearly equal blocks.
+    """Frames per block, such that the work on a block stays in cache and all blocks are nearly equal.
 
     With few components the blocks are so small that BLAS computes their products in place, at 1.1 to 1.3 times the
-    speed. The size follows from the data, D and K alone, never from the number of workers: float32 products depend on
-    their shape.
+    speed. The size depends only on N, D and K, and never on the number of workers, because the rounding of float32
+    products depends on their shape.
 
     >>> block_size(100_000, 39, 512), block_size(100_000, 39, 64), block_size(5000, 39, 16), block_size(3, 39, 16)
     (512, 192, 512, 16)
@@ -175,7 +175,7 @@ def hold(
 
 
 def bytes_per_frame(n_features: int) -> float:
-    """What a frame takes in memory, as float32 and laid out.
+    """Memory of one frame in bytes: its float32 values and its place in a ``Batch``.
 
     >>> bytes_per_frame(39) > 39 * 4
     True
@@ -188,7 +188,7 @@ def bytes_per_frame(n_features: int) -> float:
 
 
 def working_bytes(n_features: int, n_frames: int = CHUNK) -> int:
-    """What one worker needs to read, measure or lay out frames of so many on their way, in bytes, roughly.
+    """Approximate memory in bytes that one worker needs while it reads and prepares ``n_frames`` frames.
 
     >>> working_bytes(39) // 1_000_000
     61

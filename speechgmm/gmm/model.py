@@ -23,8 +23,8 @@ NO_PART: Final = -1e30
 class LogLinear:
     """A mixture as log p(k, x) = const[k] + linear[k] . y + quadratic[k] . y² in nats, with y = x - reference.
 
-    Whatever has this form can be the E-step's model. A component of weight zero has const = -inf. Coefficients about a
-    reference near the means keep their digits wherever the means are; about 0 they lose them far from zero.
+    The E-step takes any model of this form. A component of weight zero has const = -inf. With a reference near the
+    means the coefficients keep their precision; with reference 0 they lose digits where the means are far from zero.
 
     Raises:
         ShapeError: A reference that is neither a number nor (D,).
@@ -39,7 +39,7 @@ class LogLinear:
         object.__setattr__(self, "reference", reference_point(self.reference, self.linear.shape[-1]))
 
     def about(self, reference: ArrayLike) -> "LogLinear":
-        """The same density about another reference, (D,) or a number.
+        """The same density with another reference, (D,) or a number.
 
         Raises:
             ShapeError: A reference of another shape.
