@@ -43,22 +43,22 @@ def load_config(
     Parameters
     ----------
     path
-        The YAML file; or the name of a configuration that comes with the package, where there is no such file. Its
-        paths are then as in a file of the folder ``configs`` where you stand.
+        The YAML file. If there is no such file, ``path`` may be the name of a configuration that comes with the
+        package; its relative paths then count from a folder ``configs`` in the working directory.
     overrides
-        ``key.path=value``; a path given here is relative to where you stand.
+        Settings as ``key.path=value``, which replace those of the file. A path is relative to the working directory.
     trust_cluster
-        Whether the file itself may name a cluster's scheduler, which can run any program here.
+        Whether the file may name the scheduler of a cluster. A scheduler can run any program on this machine.
 
     Returns
     -------
     Experiment
-        The configuration (``config``), its name, and the places of corpus, cache and results.
+        The configuration (``config``), its name, and the folders of corpus, cache and results.
 
     Raises
     ------
     ConfigError
-        The file is missing, not YAML, or has a key or a value that is refused.
+        The file is missing or not YAML; a key or value of the file or of ``overrides`` is not valid.
 
     Examples
     --------

@@ -46,7 +46,7 @@ Stage = Literal["extract", "train", "run"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RunResult:
-    """Where a run's files are, and its metrics."""
+    """The folder of a run, its metrics, and what its task trained and evaluated."""
 
     folder: Path
     metrics: dict[str, Any]  # as in metrics.json
@@ -70,22 +70,22 @@ def run(
     until: Stage = "run",
     verify_audio: bool = False,
 ) -> RunResult:
-    """Extract, train, score and evaluate; what was finished before is not done again.
+    """Run an experiment: extract features, train, score and evaluate. Stages that are finished are not repeated.
 
     Parameters
     ----------
     config
-        The YAML file, or what ``load_config`` returned.
+        The YAML file, or the result of ``load_config``.
     overrides
-        ``key.path=value``.
+        Settings as ``key.path=value``, which replace those of the file.
     output
         Folder for the results; default: ``output`` of the configuration.
     console
-        Where progress goes; default: standard error.
+        The console to which progress is printed; default: standard error.
     until
-        The last stage: ``extract``, ``train`` or ``run`` for all.
+        The last stage to run: ``extract``, ``train``, or ``run`` for all stages.
     verify_audio
-        Hash all recordings, also those whose size, dates and inode say that they have not changed.
+        Hash all recordings, even those whose size, dates and inode have not changed.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def run(
     Raises
     ------
     ConfigError
-        The configuration is wrong, or the folder belongs to another one.
+        The configuration is not valid, or the folder belongs to another configuration.
     DataError
         Recordings or labels that cannot be used; the cache or the folder cannot be written.
     FitError

@@ -39,13 +39,15 @@ _LOUDEST: Final = 64.0  # no recording in [-1, 1] comes near it, every one in in
 
 
 def extract(spec: FeatureSpec, samples: Float32Array, sample_rate: int) -> Float32Array:
-    """Frames (T, D) float32 of one recording, finished: deltas, normalisation and dropped pauses as the spec
-    says.
+    """Frames (T, D) float32 of one recording, with the deltas, normalisation and voice activity detection of the spec.
 
-    samples (N,) float in [-1, 1], sample_rate in Hz. Deltas see the whole recording; utterance statistics and
-    the result only the frames that the voice activity detection keeps. Raises `ConfigError` where the spec
-    needs other recordings or cannot hold at this rate, `DataError` and `ShapeError` for samples that cannot
-    be used or where no frame is kept.
+    ``samples`` (N,) are floats in [-1, 1]; ``sample_rate`` is in Hz. Deltas are computed over the whole recording. The
+    statistics of ``cmvn: utterance``, and the result, use only the frames that voice activity detection keeps.
+
+    Raises:
+        ConfigError: A spec that needs other recordings (``cmvn: global``), or has a setting that this sampling rate
+            does not allow.
+        DataError, ShapeError: Samples that cannot be used, or of which no frame is kept.
 
     >>> tone = 0.1 * np.sin(np.arange(16000, dtype=np.float32))
     >>> extract(FeatureSpec(deltas=2, cmvn="utterance"), tone, 16000).shape

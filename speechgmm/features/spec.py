@@ -28,10 +28,11 @@ _OF_PRESET: Final = "; default: the preset's"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSpec:
-    """How a recording becomes frames; every ``None`` is the preset's own value.
+    """The settings of the front end, which turns recordings into frames. ``None`` stands for the value of the preset.
 
-    Raises `ConfigError` for a value out of range and for a setting that would have no effect beside the
-    others (a `vad_threshold` without ``vad="energy"``, for example): nothing is accepted and then ignored.
+    Raises:
+        ConfigError: A value out of range; a setting that has no effect together with the others, such as
+            ``vad_threshold`` without ``vad="energy"``.
 
     >>> FeatureSpec(preset="kaldi", deltas=2).n_ceps
     13

@@ -62,28 +62,30 @@ def train_classes(
     map: Mapper | None = None,
     **options: Unpack[ClassOptions],
 ) -> ClassModels:
-    """One mixture per class by maximum likelihood, with uniform priors.
+    """Train one mixture per class by maximum likelihood, with uniform priors.
 
-    Every class has its own random generator from seed and label.
+    Every class has its own random generator, made from ``seed`` and the label.
 
     Parameters
     ----------
     frames_by_label : mapping of str to array_like (N_c, D)
         The frames of each class.
     n_components : int, optional
-        Of every class; default: as many as its frames can estimate (``components_for``: 32, and for a class of fewer
-        than 800 frames one for each 25 of them).
+        Number of components of every class; default: as many as the frames of the class can estimate
+        (``components_for``: 32, or one per 25 frames for a class with fewer than 800 frames).
     variance_floor : float, default 0.01
-        Share of the variance of all classes' frames together, so that all classes share one floor.
+        Least variance of each dimension, as a share of the variance of the frames of all classes together. All classes
+        share this floor.
     seed, max_iter, covariance, init, n_init, tol, dead_components, precision
         As in ``fit_gmm``; "tied" is one covariance for all components of a class.
     n_jobs : int, default -1
-        The largest number of workers that train classes side by side; every value gives the same bytes. -1 is one per
+        The largest number of workers that train classes in parallel; every value gives the same bytes. -1 is one per
         core, -2 is one fewer; a negative number is one worker in a worker process and in any thread but the main one.
-        Workers are threads, or processes where there are many small classes. With fewer classes than workers, threads
-        share the frames of one class after another. One worker does what lasts only milliseconds.
+        Workers are threads, or processes where there are many small classes. With fewer classes than workers, the
+        threads share the frames of one class after another. Training that lasts only milliseconds takes one worker.
     map : callable, optional
-        A function like the builtin, which keeps order: it spreads the classes instead of ``n_jobs``.
+        Called like the built-in ``map`` on the classes, for example to train them in parallel, in place of ``n_jobs``;
+        it must return results in the order of the classes.
 
     Returns
     -------
@@ -94,14 +96,14 @@ def train_classes(
     DataError
         No classes.
     ShapeError, FitError
-        See ``fit_gmm``; the message names the class.
+        Frames that ``fit_gmm`` refuses; the message names the class.
     ConfigError
         An option out of range; ``n_jobs`` beside ``map``.
 
     Warns
     -----
     FitWarning
-        Classes with few frames for their components, or as ``fit_gmm``; once for all of them.
+        Classes with few frames for their components, and the warnings of ``fit_gmm``; one warning for all classes.
 
     Examples
     --------

@@ -33,16 +33,16 @@ _MOVED = dict.fromkeys(("ClaimModels", "Cohort", "Method"), "speechgmm.tasks.ver
 class ClassModels:
     """One mixture per class, in one feature space.
 
-    ``temperature`` is the factor beta of total log-likelihoods in posteriors (``fit_temperature``); None: not fitted.
-    With ``bayesian`` frames are scored by predictive densities, and ``models`` are the plug-in mixtures.
+    ``temperature`` is the factor beta on total log-likelihoods in posteriors (``fit_temperature``); None: not fitted.
+    With ``bayesian``, frames are scored by predictive densities, and ``models`` are the plug-in mixtures.
 
     Raises
     ------
     DataError
-        No classes, or a label twice; top components without a background model; posteriors beside one.
+        No classes; a label twice; ``top_components`` without ``ubm``; ``bayesian`` together with ``ubm``.
     ShapeError
-        Not as many models or priors as labels, all of one dimension; priors that do not sum to one; a
-        temperature that is negative or not finite; top components that the background model does not have.
+        Another number of models or priors than of labels; models of different dimensions; priors that do not sum to
+        one; a temperature that is negative or not finite; more ``top_components`` than the background model has.
 
     >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
     >>> ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5])).classify([[8.0], [7.5]])
@@ -131,18 +131,18 @@ class ClassModels:
         Raises
         ------
         ShapeError
-            Frames that are not (T, D) with the models' D.
+            Frames that are not (T, D), with D as in the models.
         DataError
-            No frames, or one with a value that is NaN or infinite.
+            No frames; a value that is NaN or infinite.
         """
         means = frame_means(self._stack.log_likelihoods(frames))
         return (means if self.top_components is None else means[1:])[: len(self.labels)]
 
     def mean_log_likelihood_ratios(self, frames: ArrayLike) -> Floats:
-        """Mean log-likelihood under every class less that under the background model, (C,) nats per frame.
+        """Mean log-likelihood under every class minus that under the background model, (C,) nats per frame.
 
-        Not yet log-likelihood ratios in the sense of a decision: they are not calibrated (Reynolds et al. 2000, eq. 5).
-        With ``top_components`` both sides are summed over the same ones.
+        These ratios are scores, not calibrated log-likelihood ratios (Reynolds et al. 2000, eq. 5). With
+        ``top_components``, the same components are summed in both log-likelihoods.
 
         Raises
         ------
@@ -156,9 +156,9 @@ class ClassModels:
         return self._ratios(frames)[: len(self.labels)]
 
     def raw_scores(self, recordings: Sequence[ArrayLike]) -> Floats:
-        """Scores of the claims that N recordings, of frames (T, D) each, are of the classes: (C, N) nats per frame.
+        """Scores (C, N) in nats per frame of the claims that N recordings, of frames (T, D) each, are of the classes.
 
-        Raises what ``mean_log_likelihood_ratios`` raises.
+        The errors are those of ``mean_log_likelihood_ratios``.
         """
         return np.stack([self._ratios(frames) for frames in recordings], axis=1)
 
@@ -230,17 +230,17 @@ class ClassModels:
         return {}
 
     def winner(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> int:
-        """The number of the class to decide for, given these mean log-likelihoods (C,) over ``n_frames``.
+        """The number of the class to decide for, given the mean log-likelihoods (C,) of ``n_frames`` frames.
 
-        That of the highest posterior where a temperature is known, so that priors count; else of the highest
-        likelihood. Equal posteriors, as at temperature 0 with uniform priors, are told apart by likelihood.
+        With a temperature it is the class with the highest posterior, so that priors count; without one, the class with
+        the highest likelihood. Among equal posteriors (as at temperature 0 with uniform priors) likelihood decides.
 
         Raises
         ------
         ShapeError
-            Not one value per class, or fewer frames than one.
+            Another number of values than of classes; ``n_frames`` below 1.
         DataError
-            A value that is NaN, which decides nothing.
+            A value that is NaN.
         """
         means = self._checked_means(mean_log_likelihoods, n_frames)
         if self.temperature is None:
@@ -249,21 +249,21 @@ class ClassModels:
         return int(np.where(scores == scores.max(), means, -np.inf).argmax())
 
     def classify(self, frames: ArrayLike) -> str:
-        """The label to decide for: the ``winner`` under the frames' mean log-likelihoods, which see for errors."""
+        """The label to decide for, given frames (T, D). Errors: see ``mean_log_likelihoods`` and ``winner``."""
         return self.labels[self.winner(self.mean_log_likelihoods(frames), len(np.asarray(frames)))]
 
     def posteriors(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
-        """Class posteriors (C,) of a recording of ``n_frames`` with these mean log-likelihoods (C,).
+        """Class posteriors (C,) of a recording of ``n_frames`` frames, given its mean log-likelihoods (C,).
 
-        softmax(beta * n_frames * mean_log_likelihoods + log_priors), beta the fitted ``temperature``. Frames
-        are far from independent, so without beta every posterior would be 0 or 1.
+        They are softmax(beta * n_frames * mean_log_likelihoods + log_priors), with beta the fitted ``temperature``.
+        Frames are far from independent, so that without beta nearly every posterior would be 0 or 1.
 
         Raises
         ------
         DataError
             No temperature was fitted; a value that is NaN.
         ShapeError
-            Not one value per class, or fewer frames than one.
+            Another number of values than of classes; ``n_frames`` below 1.
 
         >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
         >>> models = ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5]), temperature=0.1)

@@ -197,27 +197,27 @@ def score_recordings(
     speaker: str | None = None,
     n_jobs: int = 1,
 ) -> Iterator[tuple[AudioSource, list[Scored] | DataError]]:
-    """Score recordings against a model, in their order: yields each path with its scores, or with why it has none.
+    """Score recordings, in their order. Yields each path with its scores, or with a DataError if it cannot be scored.
 
     Parameters
     ----------
     model
-        From ``read_model_file``.
+        The model file, from ``read_model_file``.
     paths
-        Recordings of any format, rate and channel count that the model's configuration allows.
+        Recordings of any format, sampling rate and number of channels that the configuration of the model allows.
     window
-        Length in seconds of the stretches to score one by one; None: each recording as a whole.
+        Length in s of the windows to score; None: each recording is scored as a whole.
     hop
-        From the start of one window to the next, in seconds; default: the window's length.
+        Time in s from the start of one window to the start of the next; default: ``window``.
     speaker
-        With ``cmvn: speaker``, all recordings are of this one speaker; None: each is a speaker by itself.
+        With ``cmvn: speaker``, the one speaker of all recordings; None: each recording counts as its own speaker.
     n_jobs
-        Workers at once.
+        Number of workers.
 
     Raises
     ------
     ConfigError
-        The model has no front end; a window shorter than a frame, or none for segments; a hop without it.
+        The model has no front end; ``window`` is shorter than a frame, or missing for segments; ``hop`` without it.
 
     >>> from pathlib import Path
     >>> from speechgmm import read_model_file, run

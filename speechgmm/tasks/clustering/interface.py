@@ -15,7 +15,7 @@ from speechgmm.tasks.clustering.recordings import chosen, cluster_recordings
 
 @dataclass(frozen=True, slots=True)
 class ClusteringResult(Result):
-    """Recordings that belong together.
+    """The cluster of each recording.
 
     >>> ClusteringResult(("a.wav", "b.wav"), (0, 0), 1, 0.4, ()).rows()[1]
     {'recording': 'b.wav', 'cluster': 0}

@@ -20,7 +20,7 @@ from speechgmm.tasks.verification.models import ClaimModels
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult(Result):
-    """A recording against the claim that it is of a class.
+    """The score of, and the decision on, the claim that a recording is of a class.
 
     >>> VerificationResult("a.wav", "ann", 0.7, 3.2, 2.0, "accept", 180).accepted
     True
