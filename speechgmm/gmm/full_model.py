@@ -19,18 +19,19 @@ from speechgmm.gmm.model import NO_PART, Components, DiagGMM, Floats, check_weig
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FullGMM(Components):
-    """A Gaussian mixture with full covariances; with one covariance for all components it is tied.
+    """A Gaussian mixture with full covariances, one for each component or one for all ("tied").
 
     Arrays are kept as read-only float64 copies, so a model can be shared between threads and never changes.
 
     Parameters
     ----------
     weights : array_like (K,)
-        They sum to one.
+        Weights of the components, which sum to one.
     means : array_like (K, D)
-        In the units of the frames.
+        Means, in the units of the frames.
     covariances : array_like (K, D, D) or (1, D, D)
-        Symmetric and positive definite, in squared units; one matrix is that of every component.
+        Symmetric, positive definite matrices, in squared units of the frames. A single matrix is shared by all
+        components.
 
     Raises
     ------
