@@ -230,7 +230,7 @@ def fit_mixture(
 
 
 def class_rng(seed: int, label: str) -> np.random.Generator:
-    """The random generator of one class: its own, and the same in every process.
+    """The random generator of a class, made from ``seed`` and ``label``; it is the same in every process.
 
     >>> class_rng(0, "bob").integers(100) == class_rng(0, "bob").integers(100)
     np.True_
