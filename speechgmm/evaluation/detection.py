@@ -87,7 +87,7 @@ def pool_trials(target_scores: ArrayLike, nontarget_scores: ArrayLike) -> Trials
 
     Raises:
         ShapeError: Scores that are not vectors.
-        DataError: As :func:`rank_trials`.
+        DataError: A score that is NaN; only targets or only non-targets.
 
     >>> pool_trials([1.0, 2.0], [-1.0]).is_target.tolist()
     [True, True, False]

@@ -222,7 +222,7 @@ class FeatureSpec:
 
     @property
     def marks_speech(self) -> bool:
-        """Whether only some of the frames are kept: those that the VAD keeps, or that are voiced."""
+        """Whether only some of the frames are kept: the speech frames of the VAD, or the voiced frames of ``pitch``."""
         return self.vad != "none" or feature_kind(self).keeps is not None
 
     @property

@@ -180,7 +180,7 @@ class BayesianGMM:
 
     @property
     def exchangeable(self) -> bool:
-        """Whether all components are alike, as in a prior that was not learnt: then their order says nothing."""
+        """Whether all components have the same distribution, as in a prior that was not learnt."""
         known = self.conjugate
         rows = (known.weight_counts, known.mean_counts, known.variance_counts, known.means, known.scatter)
         return all(bool((row == row[0]).all()) for row in rows)
@@ -202,7 +202,7 @@ class BayesianGMM:
         return np.column_stack([1 + counts, (self.process or 0.0) + after])
 
     def weights(self) -> Floats:
-        """(K,) expected weights, of those in the process that have a number up to K, summing to one."""
+        """(K,) expected weights, scaled to sum to one; for a process, those of the first K components."""
         if self.process is None:
             shares = self.conjugate.weight_counts + 1
         else:
@@ -217,9 +217,9 @@ class BayesianGMM:
         return DiagGMM(self.weights(), self.conjugate.means, b / a[:, None])
 
     def log_linear(self) -> LogLinear:
-        """Expected log p(k, x), without the logarithm of a mean in sight: the E-step's model (Bishop 10.46).
+        """Expected log p(k, x), the model of the variational E-step (Bishop 2006, 10.46).
 
-        exp of it is not a density; it integrates to less than one.
+        Its exponential is not a density: it integrates to less than one.
         """
         from scipy.special import digamma
 
@@ -244,7 +244,7 @@ class BayesianGMM:
         Raises
         ------
         ShapeError
-            Priors of different size or kind.
+            Priors of different K or D; a prior with Dirichlet weights and one with a process.
 
         >>> prior = BayesianGMM.around([0.0], [1.0], 2)
         >>> prior.divergence(prior)

@@ -99,7 +99,7 @@ class FrameSource:
         return Stretch(parts, skip, stop - start, start, None if self.weights is None else self.weights[start:stop])
 
     def rows(self, indices: NDArray[np.intp], *, map: Mapper = map) -> Frames:
-        """(n, D) frames by number, in the order asked for; the parts are read in theirs."""
+        """(n, D) frames by number, in the order of ``indices``; the parts are read in the order of the source."""
         order = np.argsort(indices, kind="stable")
         ascending = indices[order]
         edges = np.searchsorted(ascending, np.arange(0, len(self) + CHUNK, CHUNK))

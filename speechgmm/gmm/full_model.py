@@ -93,7 +93,7 @@ class FullGMM(Components):
         return np.broadcast_to(diagonals, self.means.shape).copy()
 
     def with_components(self, weights: Floats, means: Floats, like: NDArray[np.intp]) -> "FullGMM":
-        """Other components (K,), (K, D), each with the covariance of the component of this number in ``like`` (K,)."""
+        """A mixture of other weights (K,) and means (K, D), where component k has the covariance of ``like[k]``."""
         covariances = self.covariances if self.is_tied else self.covariances[like]
         return FullGMM(weights, means, covariances)
 
@@ -132,7 +132,7 @@ class FullGMM(Components):
         return len(self.covariances) * self.n_features
 
     def spread(self, noise: Floats, components: NDArray[np.intp]) -> Floats:
-        """Standard normal noise (T, D) with the covariances of these components (T,)."""
+        """Standard normal noise (T, D), transformed to the covariance of the component (T,) of each row."""
         found = noise.copy()
         for number, lower in enumerate(cholesky_factors(self.covariances)):
             own = slice(None) if self.is_tied else components == number

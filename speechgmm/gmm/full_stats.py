@@ -159,8 +159,9 @@ class FullPrior:
     ) -> FullGMM:
         """The most probable mixture, subject to covariances of at least diag(``floor``), see ``raised``.
 
-        Parameters not in ``update`` ("variances" are the covariances) are ``previous``'s, and the others are at their
-        mode given those. A dead component keeps its previous mean and covariance; its weight follows its count.
+        Parameters that are not in ``update`` ("variances" are the covariances) are taken from ``previous``; the others
+        are at their mode given them. A dead component keeps its mean and covariance in ``previous``; its weight follows
+        its count.
 
         Raises:
             FitError: No frames at all; or a component has shrunk to a point, a line or a plane and no floor holds it.

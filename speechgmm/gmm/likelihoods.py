@@ -63,7 +63,7 @@ class Space:
         return cls(centre, np.sqrt(variance))
 
     def factors(self, log_linear: LogLinear) -> Floats:
-        """(K, 2D+1): what columns are multiplied by for log p(k, x). The density stays that of x: no Jacobian."""
+        """(K, 2D+1) factors whose product with ``columns`` is log p(k, x): the density of x, without a Jacobian."""
         here = log_linear.about(self.centre)
         const = np.maximum(here.const, NO_PART)[:, None]
         return np.concatenate([self.scale * here.linear, self.scale**2 * here.quadratic, const], axis=1)

@@ -126,7 +126,7 @@ class DiagGMM(Components):
         return f"DiagGMM(n_components={self.n_components}, n_features={self.n_features})"
 
     def spread(self, noise: Floats, components: NDArray[np.intp]) -> Floats:
-        """Standard normal noise (T, D) with the variances of these components (T,)."""
+        """Standard normal noise (T, D), scaled to the variances of the component (T,) of each row."""
         return np.asarray(np.sqrt(self.variances)[components] * noise)
 
     @property
@@ -144,13 +144,13 @@ class DiagGMM(Components):
         return variance
 
     def with_components(self, weights: Floats, means: Floats, like: NDArray[np.intp]) -> "DiagGMM":
-        """Other components (K,), (K, D), each with the variances of the component of this number in ``like`` (K,)."""
+        """A mixture of other weights (K,) and means (K, D), where component k has the variances of ``like[k]``."""
         return DiagGMM(weights, means, self.variances[like])
 
     def beyond(self, before: "DiagGMM", weights: Floats, means: Floats, share: float) -> "DiagGMM":
-        """Weights and means given, and variances that go on by ``share`` of the way from ``before`` to here.
+        """A mixture of the given weights and means, with variances extrapolated from ``before`` beyond this mixture.
 
-        The way is that of their logarithms; of each it goes on by a factor of 2 to that share at most.
+        The log variances go on by ``share`` of their step from ``before``. A step counts as log 2 at most.
         """
         return DiagGMM(weights, means, self.variances * within(self.variances / before.variances) ** share)
 

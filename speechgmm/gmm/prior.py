@@ -150,8 +150,8 @@ class ConjugatePrior:
     ) -> DiagGMM:
         """The most probable mixture, subject to variances of at least ``floor`` ((D,) or a number).
 
-        Parameters not in ``update`` are ``previous``'s, and the others are at their mode given those. A dead
-        component keeps its previous mean and variance; its weight follows its count, like any other.
+        Parameters that are not in ``update`` are taken from ``previous``; the others are at their mode given them. A
+        dead component keeps its mean and variance in ``previous``; its weight follows its count, like any other.
 
         Raises:
             FitError: No frames at all; or a component has shrunk to a point and no floor holds it.

@@ -80,7 +80,7 @@ def update(
     n_jobs: int = ALL_CORES,
     map: Mapper | None = None,
 ) -> Fit:
-    """Add frames to a mixture that was trained before: posterior = (prior + what it has seen) + new statistics.
+    """Train a mixture further with new frames: posterior = prior + statistics of the old frames + new statistics.
 
     Without ``ubm`` the model was trained by maximum likelihood. Its old frames then keep their posteriors of the
     components. For a mixture of one component, the update gives the same as training on old and new frames together.

@@ -180,7 +180,7 @@ class Claims:
         self.blocks: list[Any] = [tensors.get(f"calibration.{name}") for name in ("scores", "llrs")]
 
     def scores(self, ratios: Array, others: Array) -> dict[str, Array]:
-        """The scores (C,) of claims, given the ratios (C,) of the classes and those (N,) of the cohort's models."""
+        """The scores (C,) of claims, from the ratios (C,) of the classes and the ratios (N,) of the cohort's models."""
         found = {"ratios": ratios}
         scores = ratios
         if self.norm is not None:
@@ -196,7 +196,7 @@ class Claims:
         return found
 
     def normalised(self, raw: Array, others: Array) -> Array:
-        """Scores (C,) of raw ones, by those (N,) of the cohort's models on the same recording."""
+        """Raw scores (C,) normalised by the scores (N,) of the models of the cohort on the same recording."""
         own = raw if self.by_model is None else (raw - self.by_model[:, 0]) / self.by_model[:, 1]
         if self.norm == "z":
             return own

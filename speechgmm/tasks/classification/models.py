@@ -175,7 +175,7 @@ class ClassModels:
         return means[1:] - means[0] if background is None else means - frame_means(background.log_likelihoods(frames))
 
     def only(self, label: str) -> Self:
-        """One of the classes by itself, with all that the models share; `DataError` where there is no such class."""
+        """The models reduced to the class ``label``. Raises `DataError` for a label that is no class."""
         if label not in self.labels:
             raise DataError(f"no class {label!r}; the models are of {first_few(self.labels, 10)}")
         number = self.labels.index(label)
