@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from speechgmm.clustering import bic_changes
 from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.evaluation import interval
-from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarization_errors, pooled_der
+from speechgmm.evaluation.diarization import DiarizationErrors, Turn, der_interval, diarization_errors, pooled_der
 from speechgmm.evaluation.resampling import ratio
 from speechgmm.features import front_end
 from speechgmm.io.label_files.uem import regions_of
@@ -124,15 +124,16 @@ def changes_found(file: DiarizerFile, conversations: Sequence[Conversation], pen
 
 
 def say(name: str, errors: Sequence[DiarizationErrors]) -> None:
-    """Mean with its interval, median and spread over conversations, and the parts of the pooled rate."""
+    """Mean and pooled rate with their intervals, median and spread over conversations, and the parts of the pooled."""
     der = np.array([one.der for one in errors])
     bounds = interval(ratio(der, np.ones(len(der))), np.arange(len(der)), scale="log")
-    speech = sum(one.speech for one in errors)
+    pooled, speech = der_interval(errors), sum(one.speech for one in errors)
     parts = [sum(getattr(one, part) for one in errors) / speech for part in ("miss", "false_alarm", "confusion")]
     print(
         f"{name:<34} mean {100 * der.mean():5.1f} % ({100 * (bounds.low or 0):.1f} to {100 * (bounds.high or 0):.1f})  "
         f"median {100 * np.median(der):5.1f} %  10th to 90th percentile {100 * np.percentile(der, 10):.1f} to "
-        f"{100 * np.percentile(der, 90):.1f}  pooled {100 * pooled_der(errors)(np.ones(len(der))):.1f} %: "
+        f"{100 * np.percentile(der, 90):.1f}  pooled {100 * pooled_der(errors)(np.ones(len(der))):.1f} % "
+        f"({100 * (pooled.low or 0):.1f} to {100 * (pooled.high or 0):.1f}): "
         f"missed {100 * parts[0]:.1f}, false alarm {100 * parts[1]:.1f}, confused {100 * parts[2]:.1f}  "
         f"JER {100 * np.mean([one.jer for one in errors]):.1f} %"
     )
@@ -162,19 +163,19 @@ def show(
 
 def on_meetings(file: DiarizerFile, meetings: Path, name: str) -> None:
     """Errors of each recording of a folder, and of all."""
-    errors = []
+    errors, collared = [], []
     for path in sorted(meetings.glob("*.wav")):
         audio, rate = soundfile.read(path, dtype="float32")
         said = read_rttm(path.with_suffix(".rttm"))[path.stem]
         regions = regions_of(path.with_suffix(".uem"), path.stem, duration=len(audio) / rate)
         found = turns_in(file.diarizer, file.audio, *heard(file.audio, audio))
         errors.append(diarization_errors(said, found, regions=regions))
-        collared = diarization_errors(said, found, regions=regions, collar=0.25)
+        collared.append(diarization_errors(said, found, regions=regions, collar=0.25))
         count = len({turn.speaker for turn in found}), len({turn.speaker for turn in said})
-        print(
-            f"{name}, {path.stem}: DER {100 * errors[-1].der:.1f} %, with a collar {100 * collared.der:.1f} %, {count}"
-        )
+        rates = [f"{100 * one[-1].der:.1f} %" for one in (errors, collared)]
+        print(f"{name}, {path.stem}: DER {rates[0]}, with a collar {rates[1]}; speakers found and true: {count}")
     say(name, errors)
+    print(f"{name}: pooled DER with a collar {100 * pooled_der(collared)(np.ones(len(collared))):.1f} %")
 
 
 def main(

@@ -15,7 +15,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.errors import ConfigError, DataError, counted
 from speechgmm.io.container import kind_of
 from speechgmm.io.feature_store import SPEC, FeatureStore
-from speechgmm.io.frame_files import FrameSource, frames_shape, read_frames
+from speechgmm.io.frame_files import FrameSource, frames_shape
 from speechgmm.io.locks import clearing_cache
 from speechgmm.io.model_card import read_card
 from speechgmm.io.run_files import RunFile, is_run
@@ -97,11 +97,12 @@ def _features(path: Path) -> Iterator[str]:
 
 def _frames(path: Path) -> str:
     n_frames, n_dims = frames_shape(FrameSource(path))
-    block = read_frames(FrameSource(path, stop=min(n_frames, FRAMES_LOOKED_AT))).astype(np.float64)
+    rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    block = np.asarray(rows[:FRAMES_LOOKED_AT], np.float64).reshape(-1, n_dims)
     table: list[tuple[str, ...]] = [("column", "mean", "standard deviation", "least", "greatest")]
     for n, column in enumerate(block.T):
         table.append((str(n), *(f"{value:.3f}" for value in (column.mean(), column.std(), column.min(), column.max()))))
-    return "\n".join((f"{path}: {n_frames} rows of {n_dims} columns", *aligned(table)))
+    return "\n".join((f"{path}: {n_frames} rows of {n_dims} columns, {rows.dtype}", *aligned(table)))
 
 
 def describe_cache(folder: Path | None) -> str:

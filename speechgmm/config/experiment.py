@@ -16,7 +16,7 @@ Spec = TypeVar("Spec", bound=Any)
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A configuration together with the place it was read from.
+    """A configuration together with the folder of its file, which relative paths refer to.
 
     >>> from speechgmm.config import load_config
     >>> load_config("birds.yaml").name
@@ -30,7 +30,7 @@ class Experiment:
     scheduler_is_trusted: bool = True  # False: a file names parallel.scheduler, and nobody said that it may
 
     def resolved(self) -> Config:
-        """The configuration with its paths absolute and its rate known: what a run's folder keeps."""
+        """The configuration with absolute paths and the sample rate filled in, as the folder of a run keeps it."""
         config = self._with_absolute_paths(self.config)
         root = self.corpus_root()
         rate = None if are_given(config.features) else self.config.corpus.rate()
@@ -38,7 +38,7 @@ class Experiment:
         return replace(config, corpus=corpus, cache=str(self.cache()))
 
     def corpus_spec(self) -> CorpusSpec:
-        """The corpus section as readers take it, with every path in it resolved."""
+        """The corpus section with all paths absolute."""
         return self._with_absolute_paths(self.config.corpus)
 
     def _with_absolute_paths(self, spec: Spec) -> Spec:
@@ -53,11 +53,11 @@ class Experiment:
         return replace(spec, **found)
 
     def corpus_path(self) -> Path | None:
-        """The manifest, resolved; None where the corpus has none."""
+        """The absolute path of the manifest; None where the corpus has no manifest."""
         return None if self.config.corpus.path is None else self.beside(self.config.corpus.path)
 
     def corpus_root(self) -> Path | None:
-        """The folder of the recordings, resolved; None: the manifest's own."""
+        """The absolute path of the folder of the recordings; None: the folder of the manifest."""
         spec = self.config.corpus
         if spec.root is not None:
             return self.beside(spec.root)
@@ -66,25 +66,26 @@ class Experiment:
         return None
 
     def trials_path(self) -> Path | None:
-        """The table of trials, resolved; None: every model against every test."""
+        """The absolute path of the table of trials; None: every model is scored against every test."""
         return None if self.config.trials is None else self.beside(self.config.trials)
 
     def output(self) -> Path:
-        """The folder for the results, resolved."""
+        """The absolute path of the folder for the results."""
         return Path(self.config.output or f"runs/{self.name}").expanduser().absolute()
 
     def cache(self) -> Path:
-        """The folder of the cache, resolved."""
+        """The absolute path of the cache folder."""
         return cache_folder(None if self.config.cache is None else self.beside(self.config.cache))
 
     def scheduler(self) -> str | None:
-        """The address of the cluster that the user named, by an override or $SPEECHGMM_SCHEDULER; None: no cluster.
+        """The address of the cluster's scheduler, which an override or $SPEECHGMM_SCHEDULER names; None: no cluster.
 
-        Whoever runs a scheduler can run code on this machine, so that a configuration file alone may not name one.
+        A scheduler can run code on this machine. A scheduler that only the configuration file names is therefore
+        refused, unless the file is trusted (``trust_cluster`` of `load_config`).
 
         Raises:
-            ConfigError: The file names one, and nobody said that it is trusted; or no address at all, or none that can
-                be.
+            ConfigError: Only the file names a scheduler and the file is not trusted; ``parallel.backend`` is dask and
+                no scheduler is named; or the address is invalid.
         """
         parallel = self.config.parallel
         if parallel.backend != "dask":
@@ -108,12 +109,13 @@ class Experiment:
         return address
 
     def beside(self, text: str) -> Path:
-        """A path in the configuration, resolved: relative ones are relative to the file."""
+        """A path of the configuration as an absolute path; relative paths start from the folder of the file."""
         return Path(os.path.normpath(self.folder / Path(os.path.expandvars(text)).expanduser()))
 
 
 def data_folder(corpus: str) -> Path:
-    """Where a known corpus lies unless it is said: $SPEECHGMM_DATA/NAME, else data/NAME where you stand.
+    """The default folder of a known corpus: $SPEECHGMM_DATA/NAME or, without this variable, data/NAME in the current
+    folder.
 
     >>> data_folder("fsdd").name
     'fsdd'
@@ -122,7 +124,7 @@ def data_folder(corpus: str) -> Path:
 
 
 def cache_folder(chosen: Path | None = None) -> Path:
-    """Where features and class models are kept between runs.
+    """The folder in which features and class models are kept between runs: ``chosen``, or the default folder.
 
     >>> cache_folder(Path("cache"))
     PosixPath('cache')

@@ -43,22 +43,22 @@ def load_config(
     Parameters
     ----------
     path
-        The YAML file. If there is no such file, ``path`` may be the name of a configuration that comes with the
-        package; its relative paths then count from a folder ``configs`` in the working directory.
+        The YAML file. If there is no such file: the name of a configuration that comes with the package; relative paths
+        in it start from the folder ``configs`` of the current folder.
     overrides
-        Settings as ``key.path=value``, which replace those of the file. A path is relative to the working directory.
+        Changes of the configuration, ``key.path=value`` each; relative paths in them start from the current folder.
     trust_cluster
-        Whether the file may name the scheduler of a cluster. A scheduler can run any program on this machine.
+        Whether the file may name the scheduler of a cluster, which can run any program on this machine.
 
     Returns
     -------
     Experiment
-        The configuration (``config``), its name, and the folders of corpus, cache and results.
+        The configuration (``config``), its name, and the places of corpus, cache and results.
 
     Raises
     ------
     ConfigError
-        The file is missing or not YAML; a key or value of the file or of ``overrides`` is not valid.
+        The file is missing or not YAML, or has an unknown key or an invalid value.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def make_config(
     source: str = "configuration",
     lines: Mapping[tuple[str, ...], int] | None = None,
 ) -> Config:
-    """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake.
+    """Make a Config of plain values and check them. A ConfigError names the key, its line and the likely mistake.
 
     >>> make_config({"corpus": {"kind": "folder", "root": "birds", "split": "fraction"}}).corpus.split
     SplitSpec(kind='fraction', test=0.2, folds=5, column='split', names=None, by=None, disjoint=True)

@@ -30,7 +30,7 @@ LEAST_MEMORY = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParallelSpec:
-    """How the work is spread over the machine. Changes the time, never the result.
+    """How the work is divided among threads, processes or machines. It changes the run time, not the result.
 
     >>> ParallelSpec(n_jobs=2, memory="500MB").backend
     'auto'
@@ -104,7 +104,7 @@ def check_scheduler(address: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSpec:
-    """What the page about a run holds beside its metrics.
+    """What the report page of a run contains in addition to its metrics.
 
     >>> ReportSpec(audio=0).identify
     False
@@ -125,7 +125,7 @@ class ReportSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSpec:
-    """How the tables of a run are written.
+    """The format in which the tables of a run are written.
 
     >>> TableSpec(scores="long").gzip
     False
@@ -151,7 +151,7 @@ class TableSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A whole experiment: what all tasks share. ``config/task_settings.py`` adds the sections of tasks as fields."""
+    """The configuration of an experiment: keys of all tasks. ``config/task_settings.py`` adds the sections of tasks."""
 
     __pydantic_config__ = FORBID_UNKNOWN
 
@@ -220,7 +220,7 @@ class Config:
 
     @property
     def chooses_frames(self) -> bool:
-        """Whether only some frames of a recording count: those that a VAD keeps, here or in files."""
+        """Whether only some frames of a recording are used: those that a VAD of this package or in files keeps."""
         return self.features.marks_speech or self.corpus.vad is not None
 
     @property
@@ -243,7 +243,7 @@ class Config:
             )
 
     def section(self, spec: type[Spec]) -> Spec:
-        """The section of that type; its defaults where it is left out.
+        """The section of the type ``spec``; with default values where the configuration does not have it.
 
         >>> from speechgmm.config import make_config
         >>> make_config({"features": {"n_mels": 30}}).section(FeatureSpec).n_mels
@@ -253,6 +253,6 @@ class Config:
         return next((value for value in values if type(value) is spec), None) or spec()
 
     def with_section(self, section: Any) -> Self:
-        """The same with another section of that type."""
+        """The configuration with ``section`` in place of its section of the same type."""
         names = [field.name for field in fields(self) if type(getattr(self, field.name)) is type(section)]
         return replace(self, **dict.fromkeys(names, section))

@@ -31,7 +31,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class TaskSettings:
-    """What one task adds to a configuration, and what it reads of the rest.
+    """The sections that one task adds to a configuration, and the shared keys that it reads.
 
     >>> [section.name for section in settings_of("verification").sections]
     ['calibration', 'decision']
@@ -94,7 +94,7 @@ def whole_config() -> type[Config]:
 
 
 def default_config() -> Config:
-    """Everything at its default.
+    """The configuration in which every key has its default.
 
     >>> default_config().seed
     0

@@ -22,7 +22,7 @@ folder is matched to its configuration."""
 
 
 def to_plain(spec: Any) -> Any:
-    """A spec as dictionaries, lists and scalars, ready for YAML or JSON.
+    """A settings object as dictionaries, lists and scalars, which YAML and JSON can hold.
 
     >>> to_plain(default_config())["model"]["relevance"]
     16.0
@@ -49,11 +49,12 @@ def to_yaml(config: Config) -> str:
 
 
 def config_hash(config: Config) -> str:
-    """Sixteen hex digits that two configurations share when they ask for the same result.
+    """A hash of 16 hex digits; two configurations that ask for the same result have the same hash.
 
-    The keys of ``NOT_IN_THE_RESULT`` and the place of the recordings (``corpus.root``) do not count, so that it is the
-    same on every machine; nor does what has its default, so that it outlives keys that are added later.
-    It does not tell two versions apart whose defaults differ: `settings_hash` does.
+    The keys of ``NOT_IN_THE_RESULT`` and the folder of the recordings (``corpus.root``) are left out, so that the hash
+    is the same on every machine. Keys with their default value are left out too, so that the hash stays the same when
+    later versions add keys. Two versions with different defaults may therefore give the same hash; `settings_hash`
+    distinguishes them.
 
     >>> from speechgmm.config import make_config
     >>> config_hash(make_config({"parallel": {"n_jobs": 1}})) == config_hash(make_config({}))
@@ -63,10 +64,10 @@ def config_hash(config: Config) -> str:
 
 
 def settings_hash(config: Config) -> str:
-    """Sixteen hex digits that two configurations share when every key has the same value, defaults written out.
+    """A hash of 16 hex digits over the values of all keys, defaults included.
 
-    As `config_hash`, but also different where a default has changed between two versions, and where a key was added
-    that the task reads. Sections of other tasks do not count.
+    Unlike `config_hash`, it changes where a default differs between two versions, and where a later version has a new
+    key that the task reads. The sections of other tasks are left out.
 
     >>> from speechgmm.config import make_config
     >>> settings_hash(make_config({"seed": 0})) == settings_hash(make_config({}))
@@ -77,9 +78,7 @@ def settings_hash(config: Config) -> str:
 
 
 def told_settings(config: Config) -> dict[str, str]:
-    """Settings that differ from the defaults, as a model card tells them.
-
-    Names of files are left out: a card is for strangers.
+    """The settings that differ from the defaults, as a model card shows them. Names of files are left out.
 
     >>> from speechgmm.config import make_config
     >>> told_settings(make_config({"model": {"n_components": 8}, "corpus": {"root": "birds"}}))
@@ -92,7 +91,7 @@ def told_settings(config: Config) -> dict[str, str]:
 
 
 def flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Keys with dots, and their values.
+    """The nested values as pairs of a key with dots and a value.
 
     >>> dict(flat({"seed": 1, "model": {"init": "random"}}))
     {'seed': 1, 'model.init': 'random'}
@@ -136,7 +135,7 @@ def _digest(plain: Mapping[str, Any]) -> str:
 
 
 def other_than(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that differ from the defaults.
+    """The nested values that differ from the defaults.
 
     >>> other_than({"seed": 0, "model": {"init": "split", "tol": 0.1}}, {"seed": 0, "model": {"init": "random"}})
     {'model': {'init': 'random'}}
@@ -153,7 +152,7 @@ def other_than(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[s
 
 
 def differences(here: Mapping[str, Any], there: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Keys whose values differ between two plain configurations, as ``model.max_iter: 20 there, 200 here``.
+    """The keys with different values in two plain configurations, as ``model.max_iter: 20 there, 200 here``.
 
     >>> list(differences({"model": {"max_iter": 200}}, {"model": {"max_iter": 20}}))
     ['model.max_iter: 20 there, 200 here']
@@ -187,7 +186,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def template() -> str:
-    """A configuration file with every key, its default, meaning, unit and choices, made from the specs themselves.
+    """The text of a configuration file with every key, its default, meaning, unit and choices.
 
     >>> "task: classification" in template().splitlines()
     True

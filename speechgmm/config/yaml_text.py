@@ -85,17 +85,18 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def plain_values(text: str, source: str) -> tuple[Any, dict[Path, int]]:
-    """What a YAML text holds, and where its keys stand.
+    """The values of a YAML text, and the line of every key.
 
     Args:
         text: The text.
-        source: Its name, for messages.
+        source: The name of the text, for messages.
 
     Returns:
         The values (an empty text is an empty mapping), and the line of every key, by its path.
 
     Raises:
-        ConfigError: Not YAML, with the line; too large, too deep, or a number or tag that cannot be read.
+        ConfigError: The text is not YAML (the line is named), is too large or nested too deeply, or has a number or a
+            tag that cannot be read.
 
     >>> plain_values("corpus:\\n  label: 2020-01-31\\nseed: 3", "a.yaml")
     ({'corpus': {'label': '2020-01-31'}, 'seed': 3}, {('corpus',): 1, ('corpus', 'label'): 2, ('seed',): 3})

@@ -42,18 +42,18 @@ def read_corpus(
     given: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Corpus:
-    """The corpus that a configuration names, in the order of its source, not yet divided.
+    """Read the corpus of a configuration, in the order of its source. It has no split yet.
 
     Args:
         spec: The ``corpus`` section.
-        path: The manifest or the Kaldi data directory, resolved; None where the kind has none.
-        root: The folder of the recordings, resolved; None: the manifest's own.
-        given: Frames are read (``features.kind: given``); `with_frames` says where they are.
+        path: The absolute path of the manifest or of the Kaldi data directory; None for kinds of corpora without one.
+        root: The absolute path of the folder of the recordings; None: the folder of the manifest.
+        given: True: frames are read from files (``features.kind: given``), whose places `with_frames` adds.
         progress: Called with (done, total) while a corpus is generated.
 
     Raises:
         ConfigError: A key is missing, or belongs to another kind of corpus.
-        DataError: The corpus is missing or wrong.
+        DataError: The corpus is missing or invalid.
 
     >>> corpus = read_corpus(CorpusSpec(kind="folder", root="birds"), path=None, root=Path("birds"))
     >>> len(corpus.utterances)

@@ -17,19 +17,20 @@ SIDES: Final = {"train": "training", "ubm": "training", "dev": "dev", "test": "t
 
 
 def check_leaks(corpus: Corpus, group: str | None = None, *, classes: bool = True) -> None:
-    """Refuse a split with a leak that names and times alone can show.
+    """Refuse a split with a leak between its parts, as far as names and times show it.
 
-    Refused are a group (a speaker, a session) with utterances on two sides, and utterances on two sides that share
-    audio: the same file, with times that overlap. Parts of one file that do not overlap may be divided. Where the group
-    is the label itself (speakers told apart) it has to be on both sides, and only the audio is looked at.
+    There are two leaks: a group (a speaker, a session) has utterances in two parts, or two utterances in different
+    parts share audio, from the same file with overlapping times. Parts of one file that do not overlap may be in
+    different parts of the split. Where the group is the label itself (speaker identification), the group has to be in
+    both parts, and only the audio is checked.
 
     Args:
-        corpus: With its splits made.
-        group: The column that the configuration asks to be disjoint (``corpus.group``); None: none.
-        classes: Labels are classes that are trained; if not, a group that is the label is looked at as any other.
+        corpus: A corpus with a split.
+        group: The column whose groups must be in one part only (``corpus.group``); None: there is no such column.
+        classes: True: labels are classes to train. False: a group that is the label is checked like any other group.
 
     Raises:
-        DataError: There is a leak; all groups or utterances concerned are named.
+        DataError: There is a leak; all groups or utterances with a leak are named.
 
     >>> from speechgmm.corpus import Utterance
     >>> both = [Utterance(id, Path("a.wav"), labels={"speaker": "anna"}, split=id) for id in ("train", "test")]
@@ -66,14 +67,15 @@ def check_leaks(corpus: Corpus, group: str | None = None, *, classes: bool = Tru
 
 
 def same_audio(hash_by_path: Mapping[Path, str], corpus: Corpus) -> list[str]:
-    """Recordings with identical content under different names that stand on two sides, one sentence for each pair.
+    """Find recordings with identical audio under different names in different parts of the split.
 
     Args:
-        hash_by_path: Recording -> hash of its audio; recordings without one are not looked at.
-        corpus: With its splits made.
+        hash_by_path: The hash of the audio of each recording, by its path; recordings without a hash are not checked.
+        corpus: A corpus with a split.
 
     Returns:
-        Problems, one for each pair of files; empty: there is no such leak. Parts that do not overlap in time are none.
+        A sentence for each pair of files; an empty list where there is no such pair. Utterances of the two files that
+        do not overlap in time are no leak.
 
     >>> from speechgmm.corpus import Corpus, Utterance
     >>> a, b = Path("c/a.wav"), Path("c/b.wav")

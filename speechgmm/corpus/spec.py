@@ -57,7 +57,7 @@ def belongs_to_kind(key: str, kind: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSpec:
-    """How utterances are divided; ``split: column`` is short for ``split: {kind: column}``.
+    """How utterances are divided into parts; ``split: column`` is short for ``split: {kind: column}``.
 
     >>> SplitSpec(kind="kfold", folds=10).disjoint
     True
@@ -120,7 +120,7 @@ class LabelSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusSpec:
-    """Which recordings, which labels, which split.
+    """Settings of the corpus: its recordings, labels and split.
 
     >>> CorpusSpec(kind="folder", root="birds", split=SplitSpec(kind="fraction")).label
     'label'
@@ -224,5 +224,5 @@ class CorpusSpec:
             )
 
     def rate(self) -> int:
-        """The sample rate in Hz, the corpus's own where none is given."""
+        """The sample rate in Hz: that of the settings or, without one, that of this kind of corpus."""
         return self.sample_rate or (8000 if self.kind == "fsdd" else 16000)

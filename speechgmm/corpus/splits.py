@@ -17,7 +17,7 @@ from speechgmm.errors import ConfigError, DataError, counted, first_few
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One part of a cross-validation.
+    """One fold of a cross-validation.
 
     >>> "a1" in Fold("0", frozenset({"a1", "b1"})).test
     True
@@ -27,7 +27,7 @@ class Fold:
     test: frozenset[str]  # ids of the utterances that are tested; the others train
 
     def apply(self, corpus: Corpus) -> Corpus:
-        """The corpus with this fold's splits; background material stays what it is."""
+        """The corpus with the splits of this fold; background utterances keep their split."""
         return replace(corpus, utterances=tuple(map(self._placed, corpus)))
 
     def _placed(self, utterance: Utterance) -> Utterance:
@@ -46,17 +46,17 @@ def make_split(
     strangers: bool = False,
     classes: bool = True,
 ) -> tuple[Corpus, tuple[Fold, ...]]:
-    """The corpus with every utterance in a split, and the folds of a cross-validation, if it is one.
+    """Put every utterance of a corpus into a split. Returns the corpus, and the folds of a cross-validation, if any.
 
-    With folds all utterances are in ``train`` (but for the background's): that is what the final models are trained on.
-    With ``strangers``, labels may be tested that are never trained (impostors in verification). Where labels are no
-    ``classes`` to be trained (transcripts, or speakers who are never heard in training), recordings are divided without
-    regard to them, and a group that is the label itself stays on one side too.
+    With folds, all utterances except background ones are in ``train``: the final models are trained on all of them.
+    ``strangers`` allows test labels without training data (impostors in verification). ``classes`` False means that
+    the labels are not classes to train, but transcripts, or speakers who are not in the training part. Recordings are
+    then divided without regard to their labels, and a group that is the label itself stays in one part too.
 
     Raises:
-        ConfigError: The column to leave out is not named.
-        DataError: ``column`` where utterances carry no split; a split that leaves a part empty; a group or the same
-            audio in both parts; a class that is tested and never trained.
+        ConfigError: Neither ``spec.by`` nor ``group`` names the column to leave out, with ``split: leave-one-out``.
+        DataError: Utterances have no split, with ``split: column``; a part is empty; a group or the same audio is in
+            both parts; a class is in the test part and not in the training part.
 
     >>> from pathlib import Path
     >>> from speechgmm.corpus import CorpusSpec, read_corpus

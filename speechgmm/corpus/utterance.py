@@ -38,7 +38,7 @@ class Utterance:
     speech: Path | None = None  # file that says which frames of the recording count; None: no file does
 
     def label(self, column: str) -> str:
-        """The label in a column. Raises DataError where the utterance has none."""
+        """The label in a column. Raises DataError where the utterance has no label in this column."""
         value = (self.labels or {}).get(column, "")
         if not value and column in (self.labels or {}):
             raise DataError(f"{self.source or self.id}: the label in {column!r} is empty; expected a label")
@@ -50,7 +50,7 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Utterances in a fixed order, with the column that is modelled.
+    """Utterances in a fixed order, and the column of their labels that holds the classes.
 
     >>> heard = Utterance("a1", Path("a1.wav"), split="train", labels={"speaker": "anna"})
     >>> corpus = Corpus((heard,), label="speaker", root=Path("."))
@@ -70,7 +70,7 @@ class Corpus:
         return iter(self.utterances)
 
     def with_plain_labels(self) -> "Corpus":
-        """The same with labels that are one line of UTF-8: line ends and tabs are spaces, other bytes are escaped."""
+        """The corpus with labels of one line: line ends and tabs become spaces, and bytes outside UTF-8 are escaped."""
 
         def mended(one: Utterance) -> Utterance:
             labels = {column: _plain(value) for column, value in (one.labels or {}).items()}
@@ -83,7 +83,7 @@ class Corpus:
         return tuple(utterance for utterance in self.utterances if utterance.split == name)
 
     def has_labels_in_time(self) -> bool:
-        """Whether a recording has several labels one after another: segments such as phones, each with its times."""
+        """Whether a recording has several segments with different labels, such as phones, each with its times."""
         seen: dict[Path, str | None] = {}
         for utterance in self.utterances:
             label = (utterance.labels or {}).get(self.label)
@@ -92,15 +92,15 @@ class Corpus:
         return False
 
     def is_of_whole_recordings(self) -> bool:
-        """Whether no utterance has times: each is a whole recording."""
+        """Whether each utterance is a whole recording, without start and end times."""
         return all(one.start is None and one.end is None for one in self.utterances)
 
     def paths(self) -> tuple[Path, ...]:
-        """Every recording once, in order of first mention."""
+        """The paths of all recordings, each once, in the order of their first utterance."""
         return tuple(dict.fromkeys(utterance.path for utterance in self.utterances))
 
     def place_of(self, path: Path) -> str:
-        """A recording's path below the root, with slashes; the path itself where it lies elsewhere."""
+        """The path of a recording relative to the root, with slashes; the path itself where it is outside the root."""
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
 
@@ -141,7 +141,9 @@ def classes_within_groups(pairs: Iterable[tuple[str, str]]) -> bool:
 
 
 def speaker_column(corpus: Corpus, group: str | None) -> str:
-    """The column that says who speaks: the groups, unless they divide the classes, as sessions and texts do.
+    """The column that names the speaker: ``group``, or the label column where a group is not a speaker.
+
+    A group is taken for a speaker where each class lies in one group. Sessions or texts divide a class into groups.
 
     >>> heard = Utterance("a1", Path("a1.wav"), split="train", labels={"word": "yes", "speaker": "anna"})
     >>> speaker_column(Corpus((heard,), label="word", root=Path(".")), "speaker")

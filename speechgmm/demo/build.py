@@ -62,20 +62,19 @@ class _Recording:
 
 
 def build_corpus(root: Path, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Path:
-    """Speak, damage and write the demo corpus; the same seed gives the same bytes.
+    """Synthesise the recordings of the demo corpus, add noise, and write them. The same seed gives the same bytes.
 
-    A complete corpus of the same seed is left as it is. One whose building was cut short is made again from
-    the start, which takes seconds: every file appears by renaming and is the same each time, so nothing half
-    written is ever read, and what reads a corpus waits for the manifests, which come last.
+    A complete corpus of the same seed is left as it is. An incomplete corpus is built again from the start, which
+    takes seconds. Files are written completely or not at all, and the manifests are written last.
 
     Args:
-        root: The folder to write to; made if need be.
-        seed: Of the noise, level and channel of every recording; 0 or more.
-        progress: Called with (recordings written, recordings in all) after each; not called where there is
-            nothing to do.
+        root: The folder to write to; it is created if it is missing.
+        seed: Random seed for the noise, level and channel of every recording; 0 or more.
+        progress: Called with (recordings written, recordings in all) after each recording; not called where the
+            corpus is complete.
 
     Returns:
-        The folder, as given.
+        ``root``.
 
     Raises:
         ConfigError: The extra ``demo`` is not installed, or the seed is negative.
@@ -115,7 +114,7 @@ def build_corpus(root: Path, *, seed: int = 0, progress: Callable[[int, int], No
 
 
 def speak_recording(path: Path, text: str, voice: Voice, *, seed: int = 0) -> Path:
-    """Write one more recording in a voice of the demo corpus, with noise and level as the corpus has them.
+    """Write one more recording in a voice of the demo corpus, with noise and level drawn as for the corpus.
 
     Raises:
         ConfigError: The extra ``demo`` is not installed.

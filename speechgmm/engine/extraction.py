@@ -29,12 +29,12 @@ from speechgmm.io.feature_store import Entry, FeatureStore
 
 
 def extract(job: Job) -> Features:
-    """Features of every recording in the corpus.
+    """Extract the features of every recording in the corpus.
 
     Raises:
-        ConfigError: Babble with folds and without a split ``ubm``: training would hear test recordings.
-        DataError: Recordings that cannot be used (all are listed), where ``corpus.on_error`` is ``stop``; nothing left
-            to train on, where it is ``skip``.
+        ConfigError: Babble noise is asked for with folds and without a split ``ubm``: it would contain test recordings.
+        DataError: Recordings cannot be used (all are named), with ``corpus.on_error: stop``; or no recording is left to
+            train on, with ``corpus.on_error: skip``.
 
     >>> from speechgmm.engine import prepare
     >>> features = extract(prepare("birds.yaml"))

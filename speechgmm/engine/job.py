@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A configuration, the corpus it names, and the means to work on it."""
+    """A configuration with its corpus, its task, and the threads, processes or cluster that the work runs on."""
 
     experiment: Experiment
     task: AnyTask
@@ -42,7 +42,7 @@ class Job:
 
     @property
     def audio(self) -> AudioInput:
-        """How a recording becomes frames; the normalisation is not known before extraction."""
+        """How a recording becomes frames. The normalisation is not set; it is known only after extraction."""
         config = self.experiment.config
         features, rate = config.features, feature_kind(config.features).clock or config.corpus.rate()
         if are_given(features):
@@ -62,7 +62,7 @@ class Job:
 
     @property
     def n_jobs(self) -> int:
-        """Workers at once."""
+        """Number of parallel workers, here or on the cluster."""
         return self.n_threads_here if self.cluster is None else self.cluster.n_threads
 
     @property
@@ -72,7 +72,7 @@ class Job:
 
     @property
     def memory(self) -> int:
-        """Bytes for frames held in memory in training: of this machine, or for each task on a cluster."""
+        """Bytes of frames that training may hold in memory: on this machine, or in each task on a cluster."""
         budget = self.experiment.config.parallel.memory_bytes()
         return budget if self.cluster is None else budget // self.cluster.threads_per_worker
 
@@ -84,9 +84,10 @@ class Job:
         auto: Backend = "threads",
         at_most: int | None = None,
     ) -> Iterator[Result]:
-        """Results in order, on the configured back end; ``auto`` is the one that suits this work.
+        """The results of ``function`` for ``tasks``, in order, computed on the configured back end.
 
-        ``at_most`` so many tasks run at once, where memory says so.
+        ``auto`` is the back end where the configuration says ``auto``. ``at_most`` limits the number of tasks that run
+        at the same time on this machine, for tasks that need much memory.
         """
         chosen = self.experiment.config.parallel.backend
         if self.cluster is not None or chosen == "dask":
@@ -98,9 +99,9 @@ class Job:
         return handled_here(pmap(returning_records(function), tasks, n_jobs=n_jobs, backend=backend))
 
     def passes(self, n_threads: int | None = None) -> AbstractContextManager[Callable[..., Iterator[Any]]]:
-        """A ``map`` for passes over the same short tasks again and again: on threads of this machine, or the cluster.
+        """A function like the built-in ``map``, for repeated passes over the same short tasks.
 
-        ``n_threads`` of this machine; default: all that the job may use.
+        It runs on the cluster or on ``n_threads`` of this machine; default: all threads that the job may use.
         """
         if self.cluster is not None:
             return nullcontext(self.cluster.repeatedly())
@@ -108,11 +109,11 @@ class Job:
 
 
 def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, console: Console | None = None) -> Job:
-    """Read a configuration and its corpus, and divide the corpus into training and test.
+    """Read a configuration and its corpus, and split the corpus into training and test.
 
     Raises:
-        ConfigError: The configuration is wrong, or its file names a cluster that nobody trusts.
-        DataError: The corpus is missing or wrong, or a cluster's worker cannot see it.
+        ConfigError: The configuration is invalid, or its file names a cluster without ``trust_cluster``.
+        DataError: The corpus is missing or invalid, or a worker of the cluster cannot read it.
 
     >>> job = prepare("birds.yaml")
     >>> len(job.corpus.split("train")), len(job.corpus.split("test"))

@@ -46,7 +46,7 @@ Stage = Literal["extract", "train", "run"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RunResult:
-    """The folder of a run, its metrics, and what its task trained and evaluated."""
+    """Where a run's files are, and its metrics."""
 
     folder: Path
     metrics: dict[str, Any]  # as in metrics.json
@@ -70,22 +70,22 @@ def run(
     until: Stage = "run",
     verify_audio: bool = False,
 ) -> RunResult:
-    """Run an experiment: extract features, train, score and evaluate. Stages that are finished are not repeated.
+    """Run an experiment: extract features, train, score and evaluate. Stages that are complete are not repeated.
 
     Parameters
     ----------
     config
-        The YAML file, or the result of ``load_config``.
+        The YAML file, or what ``load_config`` returned.
     overrides
-        Settings as ``key.path=value``, which replace those of the file.
+        Changes of the configuration, ``key.path=value`` each.
     output
         Folder for the results; default: ``output`` of the configuration.
     console
-        The console to which progress is printed; default: standard error.
+        Where progress is written; default: standard error.
     until
-        The last stage to run: ``extract``, ``train``, or ``run`` for all stages.
+        The last stage: ``extract``, ``train`` or ``run`` for all.
     verify_audio
-        Hash all recordings, even those whose size, dates and inode have not changed.
+        True: hash all recordings. False: skip the hash of those with unchanged size, dates and inode.
 
     Returns
     -------
@@ -96,11 +96,11 @@ def run(
     Raises
     ------
     ConfigError
-        The configuration is not valid, or the folder belongs to another configuration.
+        The configuration is invalid, or the folder holds the run of another configuration.
     DataError
-        Recordings or labels that cannot be used; the cache or the folder cannot be written.
+        Recordings or labels cannot be used, or the cache or the folder cannot be written.
     FitError
-        A class that cannot be trained.
+        A class cannot be trained.
 
     Examples
     --------

@@ -39,15 +39,15 @@ _LOUDEST: Final = 64.0  # no recording in [-1, 1] comes near it, every one in in
 
 
 def extract(spec: FeatureSpec, samples: Float32Array, sample_rate: int) -> Float32Array:
-    """Frames (T, D) float32 of one recording, with the deltas, normalisation and voice activity detection of the spec.
+    """The features of one recording as a model takes them: frames (T, D) float32.
 
-    ``samples`` (N,) are floats in [-1, 1]; ``sample_rate`` is in Hz. Deltas are computed over the whole recording. The
-    statistics of ``cmvn: utterance``, and the result, use only the frames that voice activity detection keeps.
+    ``samples`` (N,) are floats in [-1, 1], and ``sample_rate`` is in Hz. Deltas are computed over the whole
+    recording. Then the frames that the voice activity detection rejects are dropped, and ``cmvn: utterance``
+    normalises the frames that remain.
 
-    Raises:
-        ConfigError: A spec that needs other recordings (``cmvn: global``), or has a setting that this sampling rate
-            does not allow.
-        DataError, ShapeError: Samples that cannot be used, or of which no frame is kept.
+    Raises `ConfigError` where the spec needs other recordings (``cmvn: global`` or ``speaker``, a transform) or
+    does not suit the sample rate, `ShapeError` for samples that are not one channel, and `DataError` for other
+    samples that cannot be used and where no frame is kept.
 
     >>> tone = 0.1 * np.sin(np.arange(16000, dtype=np.float32))
     >>> extract(FeatureSpec(deltas=2, cmvn="utterance"), tone, 16000).shape
@@ -84,11 +84,14 @@ def raw_features(
 ) -> tuple[Float32Array, BoolArray | None]:
     """All frames of a recording before pooled normalisation, and which of them are speech: what a cache may hold.
 
-    samples (N,) float in [-1, 1], or stretches of them one after another; sample_rate in Hz -> frames (T, D)
-    float32 with deltas and sliding normalisation, and speech (T,) or None without voice activity detection; of pitch,
-    the voiced frames. `first_sample` is the number of the first sample in its recording, by which dither is drawn;
-    `detector` is that of ``vad: model``. Depends on the spec only through ``spec.without_normalisation()``. Raises like
-    `extract`, but for what concerns normalisation.
+    ``samples`` (N,) are floats in [-1, 1], or an iterable of consecutive stretches of them; ``sample_rate`` is in Hz.
+    Returns the frames (T, D) float32, with deltas and with sliding normalisation where the spec asks for it, and a
+    mask (T,) of the frames that are speech. For pitch (``kind: f0``) the mask marks the voiced frames. It is None
+    where the spec keeps all frames.
+
+    `first_sample` is the number of the first sample within the recording: dither is drawn by the numbers of the
+    samples. `detector` is the trained speech detector that ``vad: model`` needs. The result depends on the spec only
+    through ``spec.without_normalisation()``. Raises the errors of `extract` for samples and sample rates.
 
     >>> frames, speech = raw_features(FeatureSpec(vad="peak"), np.ones(800, dtype=np.float32), 8000)
     >>> frames.shape, speech.shape
@@ -119,11 +122,12 @@ def raw_features(
 
 
 def static_features(front: FrontEnd, samples: Samples) -> tuple[Float32Array, Float32Array]:
-    """Cepstra of every frame, without deltas, and the frames' log energies.
+    """The features of every frame without deltas, (T, front.n_static) float32, and the frames' log energies, (T,).
 
-    samples (N,) float in [-1, 1] at the front end's rate, or stretches of them -> (T, front.n_static) float32
-    and (T,) float32 in nats, of 16-bit samples. Raises `DataError` and `ShapeError` for samples that cannot be
-    used, and `ConfigError` for a kind without log energies.
+    ``samples`` (N,) are floats in [-1, 1] at the sample rate of the front end, or an iterable of consecutive
+    stretches of them. A log energy is the natural logarithm of the energy that the frame has in 16-bit samples
+    (-32768 to 32767). Raises `DataError` and `ShapeError` for samples that cannot be used, and `ConfigError` for a
+    kind of features that computes no log energies.
 
     >>> cepstra, log_energy = static_features(front_end(FeatureSpec(), 8000), np.ones(800, dtype=np.float32))
     >>> cepstra.shape, log_energy.shape

@@ -27,7 +27,7 @@ F = TypeVar("F", bound=np.floating[Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FrontEnd:
-    """All that turns samples at one rate into frames; made by `front_end`, never by hand."""
+    """All settings and tables that turn samples at one sample rate into frames. Only `front_end` makes one."""
 
     spec: FeatureSpec
     sample_rate: int  # Hz
@@ -60,12 +60,12 @@ class FrontEnd:
 
     @property
     def c0_column(self) -> int:
-        """Column of c0 or the log energy among the cepstra."""
+        """The column of the cepstra that holds c0, or the log energy in its place."""
         return self.spec.n_ceps - 1 if self.c0_last else 0
 
     @property
     def n_dims(self) -> int:
-        """Dimensions of a finished frame, D."""
+        """Dimensions of a frame with its deltas, D."""
         return self.n_static * (1 + self.spec.deltas)
 
     @property
@@ -75,7 +75,7 @@ class FrontEnd:
 
     @property
     def reach(self) -> int:
-        """Frames on either side that a frame may share samples with, itself or by its derivatives.
+        """How many frames on either side may depend on samples that a frame depends on, directly or by deltas.
 
         >>> front_end(FeatureSpec(deltas=2), 16000).reach
         7
@@ -84,7 +84,7 @@ class FrontEnd:
 
     @property
     def context(self) -> int:
-        """Frames on either side that a frame is computed from.
+        """How many neighbouring frames on either side a frame is computed from, for its deltas for example.
 
         >>> front_end(FeatureSpec(deltas=2), 16000).context
         4
@@ -92,16 +92,16 @@ class FrontEnd:
         return self.spec.deltas * self.spec.delta_window + feature_kind(self.spec).reach(self.spec)
 
     def n_frames(self, n_samples: int) -> int:
-        """Frames in a recording of `n_samples`; 0 where it is too short for one."""
+        """The number of frames in a recording of `n_samples`; 0 where the recording is shorter than a frame."""
         return count_frames(n_samples, self.frame_length, self.frame_shift, self.edges)
 
     def frame_range(self, start: float, end: float, n_frames: int) -> tuple[int, int]:
         """The frames (first, stop) of a recording of `n_frames` whose centres lie in [start, end) seconds.
 
-        Segments that share a boundary therefore share no frame and lose none between them. Never empty: a
-        segment that holds no centre (shorter than a shift, or at an edge) gets the frame nearest to its
-        middle, which a neighbour may hold too. Raises `DataError` for a segment that is empty or begins past
-        the recording's end.
+        Two segments that share a boundary therefore share no frame, and no frame between them is lost. A segment
+        that holds no centre (shorter than a frame shift, or at an edge of the recording) gets the frame nearest to
+        its middle, which the neighbouring segment may hold as well. Raises `DataError` for a segment that is empty
+        or begins after the end of the recording.
 
         >>> front_end(FeatureSpec(), 16000).frame_range(0.1, 0.2, 98)
         (9, 19)
@@ -133,10 +133,10 @@ class FrontEnd:
         return nearest, nearest + 1
 
     def positions(self, start: float, end: float | None, n_frames: int) -> tuple[float, float]:
-        """Times in s as positions in frames, fractions allowed: frame t covers t to t + 1, its centre at t + 1/2.
+        """Times in s as positions in frames, with fractions: frame t covers t to t + 1, and its centre is t + 1/2.
 
-        `end` None is the end of the recording. A segment at the very edge, before the first centre or after the last,
-        keeps a sliver of the recording.
+        `end` None is the end of the recording. A segment before the first centre or after the last one is not empty
+        either: it keeps a small part of the first or last frame.
 
         >>> front_end(FeatureSpec(), 16000).positions(0.1, 0.2, 98)
         (9.25, 19.25)
@@ -149,7 +149,9 @@ class FrontEnd:
         return first, max(float(n_frames) if end is None else position(end), first + 0.01, 0.01)
 
     def time(self, position: float, n_frames: int) -> float:
-        """A position in frames as time in s, the inverse of `positions`; the first is 0 and the last the end's.
+        """The time in s of a position in frames, the inverse of `positions`.
+
+        Position 0 or less is time 0; position `n_frames` or more is the end of the last frame.
 
         >>> front_end(FeatureSpec(), 16000).time(9.25, 98)
         0.1
@@ -160,7 +162,7 @@ class FrontEnd:
         return 0.0 if position <= 0 else max(samples, 0.0) / self.sample_rate
 
     def describe(self) -> dict[str, str | int | float | bool | None]:
-        """The resolved settings as plain values: for people, and for the header of a model file.
+        """The settings with the values of the preset filled in, as plain values, for the header of a model file.
 
         >>> front_end(FeatureSpec(), 8000).describe()["frame_length_samples"]
         200
@@ -172,9 +174,9 @@ class FrontEnd:
 
 @lru_cache(maxsize=64, typed=True)  # typed: 16000.0 must not pass as a cached 16000
 def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
-    """The spec at a sampling rate in Hz, built once per pair.
+    """The front end of a spec at a sample rate in Hz. The same spec and rate give the same object.
 
-    Raises `ConfigError` where the spec cannot hold at this rate, with the reason and what would do.
+    Raises `ConfigError` where the spec does not suit the sample rate; the message says why, and what to set.
 
     >>> built = front_end(FeatureSpec(deltas=2), 16000)
     >>> built.frame_length, built.frame_shift, built.n_fft, built.n_dims

@@ -31,10 +31,10 @@ _LEAST_VARIANCE: float = 1e-10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Count, mean and scatter of frames in float64; adding two pools their frames.
+    """Count, mean and scatter of frames, in float64.
 
-    The scatter is about the mean, so that an offset of any size costs no precision (Chan, Golub & LeVeque
-    1983, eqs. 1.5a-b, which ``+`` is).
+    The sum of two ``Moments`` has the moments of the frames of both (Chan, Golub & LeVeque 1983, eqs. 1.5a-b). The
+    scatter is about the mean, so that an offset of any size costs no precision.
 
     >>> a, b = moments(np.array([[1.0], [3.0]])), moments(np.array([[5.0]]))
     >>> (a + b).count, (a + b).means.tolist(), (a + b).scatter.tolist()
@@ -60,9 +60,9 @@ class Moments:
 
 
 def moments(frames: NDArray[np.floating]) -> Moments:
-    """Moments of frames (T, D); of no frames (0, D) the zero of the addition.
+    """Count, mean and scatter of frames (T, D). Those of no frames (0, D) change nothing when they are added.
 
-    Raises `ShapeError` unless frames are a matrix and `DataError` for a value that is not finite.
+    Raises `ShapeError` unless ``frames`` is a matrix, and `DataError` for a value that is not finite.
 
     >>> moments(np.zeros((0, 13))).count
     0
@@ -86,15 +86,15 @@ def moments(frames: NDArray[np.floating]) -> Moments:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Normalisation:
-    """The map x -> (x - shift) * scale, dimension by dimension: plain arrays, fit for a model file."""
+    """The map x -> (x - shift) * scale, in each dimension."""
 
     shift: Float64Array  # (D,)
     scale: Float64Array  # (D,)
 
     def apply(self, frames: Float32Array) -> Float32Array:
-        """Normalised copy of frames (T, D), float32.
+        """A normalised copy of frames (T, D), float32.
 
-        Raises `ShapeError` where D is not that of the map.
+        Raises `ShapeError` where D is not the length of ``shift``.
 
         >>> Normalisation(np.ones(2), np.full(2, 2.0)).apply(np.zeros((1, 2), dtype=np.float32)).tolist()
         [[-2.0, -2.0]]
@@ -110,11 +110,11 @@ class Normalisation:
 
 
 def normalisation(pooled: Moments, norm_vars: bool = True) -> Normalisation:
-    """The map that gives the pooled frames mean 0 and, with `norm_vars`, variance 1 (divisor: the count) in
-    every dimension, deltas like statics.
+    """The map that gives the pooled frames mean 0 and, with `norm_vars`, variance 1 in every dimension.
 
-    A dimension that does not vary (all of them, where there is one frame) keeps scale 1: its mean alone goes.
-    Raises `DataError` where there is no frame.
+    Deltas are normalised as static features are. The variance is the scatter divided by the count. A dimension that
+    does not vary keeps scale 1: only its mean is subtracted. So does every dimension of a single frame. Raises
+    `DataError` where there is no frame.
 
     >>> normalisation(moments(np.array([[1.0, 7.0], [3.0, 7.0]]))).scale.tolist()
     [1.0, 1.0]

@@ -28,11 +28,10 @@ _OF_PRESET: Final = "; default: the preset's"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSpec:
-    """The settings of the front end, which turns recordings into frames. ``None`` stands for the value of the preset.
+    """Settings of the features: how a recording becomes frames. ``None`` stands for the value of the preset.
 
-    Raises:
-        ConfigError: A value out of range; a setting that has no effect together with the others, such as
-            ``vad_threshold`` without ``vad="energy"``.
+    Raises `ConfigError` for a value out of range, and for a setting that has no effect with the other
+    settings, such as `vad_threshold` without ``vad="energy"``.
 
     >>> FeatureSpec(preset="kaldi", deltas=2).n_ceps
     13
@@ -222,16 +221,16 @@ class FeatureSpec:
 
     @property
     def marks_speech(self) -> bool:
-        """Whether only some of the frames are kept: the speech frames of the VAD, or the voiced frames of ``pitch``."""
+        """Whether frames are dropped: those that the VAD rejects or, for pitch, those that are unvoiced."""
         return self.vad != "none" or feature_kind(self).keeps is not None
 
     @property
     def pools_moments(self) -> bool:
-        """Whether mean and variance are pooled over frames of recordings, after extraction."""
+        """Whether frames are normalised after extraction, by a mean and a variance pooled over their recordings."""
         return self.cmvn in ("global", "utterance", "speaker")
 
     def without_normalisation(self) -> "FeatureSpec":
-        """The same features before pooled normalisation and transform: what a feature cache may be keyed on.
+        """The spec without pooled normalisation and without transform: what a feature cache may use as a key.
 
         >>> FeatureSpec(cmvn="speaker", norm_vars=False).without_normalisation() == FeatureSpec()
         True

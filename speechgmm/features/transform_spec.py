@@ -9,7 +9,7 @@ from speechgmm.setting import FORBID_UNKNOWN, setting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransformSpec:
-    """The ``features.transform`` section: what is done to frames after deltas and normalisation.
+    """The ``features.transform`` section: a linear transform of frames after deltas and normalisation.
 
     Raises `ConfigError` for a value out of range, and for settings that its ``kind`` does not use.
 
@@ -55,5 +55,5 @@ class TransformSpec:
 
     @property
     def turns(self) -> bool:
-        """Whether MLLT is part of it, which is estimated from mixtures."""
+        """Whether the transform contains an MLLT, which is estimated from mixtures."""
         return self.mllt or self.kind == "mllt"

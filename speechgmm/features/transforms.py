@@ -17,10 +17,10 @@ Float64Array = NDArray[np.float64]
 
 
 def splice(frames: NDArray[np.floating], context: int) -> NDArray[np.floating]:
-    """Each frame beside its `context` neighbours on either side, the first and last frame repeated at the edges.
+    """Join each frame with its `context` neighbours on either side; at the edges the first or last frame is repeated.
 
-    frames (T, D) of one recording -> (T, (2 context + 1) D), the earliest neighbour first, in the frames' own
-    precision. Raises `ShapeError` unless frames are a matrix, `ConfigError` for a negative context.
+    Frames (T, D) of one recording become (T, (2 context + 1) D), with the earliest neighbour first, in the precision
+    of the frames. Raises `ShapeError` unless ``frames`` is a matrix, and `ConfigError` for a negative context.
 
     >>> splice(np.array([[1.0], [2.0], [3.0]]), 1).tolist()
     [[1.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 3.0]]
@@ -38,10 +38,10 @@ def splice(frames: NDArray[np.floating], context: int) -> NDArray[np.floating]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassMoments:
-    """Counts and means of C classes and their pooled scatter, in float64; adding two pools their frames.
+    """Frame counts and means of C classes and their pooled within-class scatter, in float64.
 
-    The scatter is about each class's own mean, so that an offset of any size costs no precision (Chan, Golub & LeVeque
-    1983, eq. 1.5b).
+    The sum of two ``ClassMoments`` has the moments of the frames of both. The scatter is about the mean of each class,
+    so that an offset of any size costs no precision (Chan, Golub & LeVeque 1983, eq. 1.5b).
 
     >>> a = class_moments(np.array([[1.0], [3.0], [7.0]]), [0, 0, 1], 2)
     >>> both = a + class_moments(np.array([[5.0]]), [0], 2)
@@ -67,10 +67,10 @@ class ClassMoments:
 
 
 def class_moments(frames: NDArray[np.floating], classes: ArrayLike, n_classes: int) -> ClassMoments:
-    """Moments of frames (N, D) of classes (N,), numbers from 0 to `n_classes` - 1.
+    """Count, mean and scatter of frames (N, D), class by class; ``classes`` (N,) are numbers from 0 to `n_classes` - 1.
 
-    Raises `ShapeError` unless there is one class per frame, `DataError` for a class out of range or a value that is
-    not finite.
+    Raises `ShapeError` unless there is one class per frame, and `DataError` for a class out of range or a value that
+    is not finite.
 
     >>> class_moments(np.array([[1.0], [3.0]]), [2, 2], 3).counts.tolist()
     [0.0, 0.0, 2.0]
@@ -104,7 +104,7 @@ def class_moments(frames: NDArray[np.floating], classes: ArrayLike, n_classes: i
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearTransform:
-    """The map x -> matrix x + offset, plain arrays, fit for a model file. Raises `ShapeError` unless they match."""
+    """The map x -> matrix x + offset. Raises `ShapeError` unless ``offset`` has a value for each row of ``matrix``."""
 
     matrix: Float64Array  # (D', D)
     offset: Float64Array  # (D',)
@@ -126,9 +126,9 @@ class LinearTransform:
         return LinearTransform(other.matrix @ self.matrix, other.matrix @ self.offset + other.offset)
 
     def apply(self, frames: NDArray[np.floating]) -> Float32Array:
-        """The image (T, D') float32 of frames (T, D).
+        """Frames (T, D) after the map: (T, D') float32.
 
-        Raises `ShapeError` where D is not that of the map.
+        Raises `ShapeError` where D is not the number of columns of ``matrix``.
 
         >>> LinearTransform(np.array([[1.0, -1.0]]), np.array([0.5])).apply(np.array([[3.0, 1.0]])).tolist()
         [[2.5]]
@@ -144,18 +144,20 @@ class LinearTransform:
 
 
 def lda(moments: ClassMoments, dim: int, prior_count: float | None = None) -> LinearTransform:
-    """The `dim` directions that tell the classes apart best, scaled so that the classes' pooled covariance is the unit
-    matrix and the mean of all frames is zero.
+    """Linear discriminant analysis: the map to the `dim` directions that separate the classes best.
 
-    The leading eigenvectors of the between-class scatter after whitening by the within-class covariance (Fisher 1936;
-    Fukunaga 1990, 10.2; scikit-learn's ``LinearDiscriminantAnalysis(solver="eigen")`` up to sign and scale). Small
-    data: the within-class covariance is the mode given `prior_count` pseudo-frames of the same covariance without its
-    correlations, (W + prior_count diag(W) / N) / (N + prior_count); None: as many as dimensions. With 0 the result
-    does not depend on any invertible linear map of the frames; with more, on none that scales or shifts dimensions.
-    A row's largest entry is positive.
+    After the map the pooled within-class covariance is the unit matrix, and the mean of all frames is zero. The rows
+    of the matrix are the leading eigenvectors of the between-class scatter after whitening by the within-class
+    covariance (Fisher 1936; Fukunaga 1990, 10.2). They equal those of scikit-learn's
+    ``LinearDiscriminantAnalysis(solver="eigen")`` up to sign and scale. The largest entry of each row is positive.
 
-    Raises `ConfigError` for more directions than dimensions or than classes with frames less one, or a negative
-    `prior_count`; `FitError` where the within-class covariance is singular.
+    For small data, the within-class covariance is (W + prior_count diag(W) / N) / (N + prior_count), with scatter W
+    of N frames: its mode given `prior_count` pseudo-frames without correlations. The default, None, is one
+    pseudo-frame per dimension. With 0, no invertible linear map of the frames changes the discriminants; with more, no
+    scaling and no shift of single dimensions changes them.
+
+    Raises `ConfigError` where `dim` exceeds the number of dimensions, or the number of classes with frames less one,
+    and for a negative `prior_count`; `FitError` where the within-class covariance is singular.
 
     >>> frames = np.array([[0.0, 5.0], [0.2, 9.0], [0.0, 9.0], [0.2, 5.0], [1.0, 7.0]])
     >>> lda(class_moments(frames, [0, 0, 0, 0, 1], 2), dim=1, prior_count=0).matrix.round(2)

@@ -101,7 +101,7 @@ class ModelSpec:
     precision: Literal["auto", "float32", "float64"] = setting(
         "auto",
         "precision of the products in training; auto: float64 where a variance of the start is below 1e-3 of that of "
-        "all frames and variance_floor is below that too, else float32",
+        "all frames and the floor is below that too, or where variance_floor is 0; else float32",
     )
     overrelaxed: bool = setting(
         True, "updates go further than the step of EM while the likelihood grows by it: half the iterations"

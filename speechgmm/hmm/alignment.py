@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A unit or a word and the frames ``first`` to ``stop``, the latter not included.
+    """A unit or a word and its frames, from ``first`` to ``stop`` - 1.
 
     >>> word = Span("one", 10, 35, -120.5)
     >>> word.stop - word.first
@@ -42,7 +42,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """One way through an utterance. Silence between words is a unit and no word.
+    """A path through an utterance, as units and words with their frames. Silence between words is a unit and no word.
 
     >>> Alignment((Span("sil", 0, 4, -3.0), Span("a", 4, 9, -5.0)), (Span("a", 4, 9, -5.0),), -8.0).labels
     ('a',)
@@ -60,7 +60,7 @@ class Alignment:
 
 
 def alignment(graph: Graph, path: BestPath, log_emissions: ArrayLike) -> Alignment:
-    """The units and words of a path over log-likelihoods (T, S).
+    """The units and words of a path through a graph. ``log_emissions`` (T, S): log-likelihoods of all states, in nats.
 
     >>> from speechgmm.hmm import HMM, Units, left_to_right, linear, viterbi
     >>> from speechgmm.gmm import DiagGMM
@@ -102,11 +102,12 @@ def frame_gains(graph: Graph, path: BestPath, emissions: Floats) -> Floats:
 def with_confidence(
     found: Alignment, graph: Graph, log_emissions: ArrayLike, *, scale: float = 1.0, beam: float = np.inf
 ) -> Alignment:
-    """The same alignment, each unit and word with the mean posterior of its label over its frames.
+    """The alignment with a confidence for each unit and word: the mean posterior of its label over its frames.
 
-    Posteriors are over all paths of the graph (Wessel et al. 2001, there over lattices). Neighbouring frames are far
-    from independent, so that they come out too sure: log-likelihoods are multiplied by ``scale``, best chosen on
-    recordings of known words. Raises as `forward_backward`; ConfigError for a scale that is not above 0.
+    Posteriors are over all paths of the graph (Wessel et al. 2001, where they are over lattices). Neighbouring frames
+    are not independent, so that these posteriors are overconfident. ``scale`` corrects this: log-likelihoods are
+    multiplied by it; choose it on recordings of known words. Raises the errors of `forward_backward`, and ConfigError
+    for a scale that is not above 0.
 
     >>> from speechgmm.hmm import HMM, Units, left_to_right, loop, viterbi
     >>> from speechgmm.gmm import DiagGMM
@@ -129,19 +130,19 @@ def with_confidence(
 
 
 def with_fit(found: Alignment, graph: Graph, path: BestPath, log_emissions: ArrayLike) -> Alignment:
-    """The same forced alignment, with how well it fits the frames.
+    """The forced alignment with ``fit``, a measure of how well the text fits the frames, and with confidences.
 
-    What fits is judged against a mixture of all states of all units, which knows no text: the mean over frames of
-    log p(frame | its state on the path) - log p(frame | all states alike), in nats. It is above 0 where the text
-    explains the frames better than any sound of the model, and falls below 0 for the text of another recording. The
-    confidence of a unit or a word is its logistic map to 0 to 1, over the frames of that unit or word (0.5: no better
-    than any sound).
+    The alignment is compared with a mixture of all states with equal weights, which knows no text. The fit is the
+    mean over frames of log p(frame | its state on the path) - log p(frame | mixture), in nats per frame. A fit above 0
+    means that the text explains the frames better than the mixture does; with the text of another recording the fit
+    is below 0. The confidence of a unit or a word is the logistic function of the mean over the frames of the unit or
+    word, from 0 to 1; 0.5 stands for a mean of 0.
 
-    Where the graph has a unit for silence, the words are judged against a mixture of its states as well, over the
-    frames of words: else a recording without speech would fit, nearly all of whose frames are rightly silence. ``fit``
-    is the lower of the two means, over all frames and over those of words.
+    Where the graph has a unit for silence, the frames of words are compared with a mixture of the silence states as
+    well. ``fit`` is then the lower of two means: that over all frames, and this one over the frames of words.
+    Otherwise a recording without speech would fit, since nearly all of its frames are silence on the path.
 
-    ``log_emissions`` are those of every state (T, S).
+    ``log_emissions`` (T, S): log-likelihoods of every state, in nats.
 
     >>> from speechgmm.hmm import HMM, Units, left_to_right, linear, viterbi
     >>> from speechgmm.gmm import DiagGMM

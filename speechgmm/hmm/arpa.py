@@ -41,7 +41,9 @@ ROUNDING: Final = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class BackoffModel:
-    """A unigram or bigram with back-off, in nats; ``<s>`` and ``</s>`` are among its keys where the file has them.
+    """A unigram or bigram language model with back-off; log probabilities and back-off weights are in nats.
+
+    The keys include ``<s>`` and ``</s>`` where the file has them.
 
     >>> model = parse_arpa("\\\\data\\\\\\nngram 1=2\\n\\\\1-grams:\\n-0.30103 yes\\n-0.30103 no\\n\\\\end\\\\")
     >>> model.words, round(model.log_probability(["yes", "no"]), 3)
@@ -59,7 +61,7 @@ class BackoffModel:
         return tuple(sorted(self.log_unigram.keys() - {BEGIN, END, UNKNOWN}))
 
     def log_next(self, before: str, word: str) -> float:
-        """Log P(word | before) in nats. Of the end, 0 in a model that has none: then a sentence may end anywhere."""
+        """Log P(word | before) in nats. In a model without ``</s>``, a sentence may end after any word: 0 nats."""
         if (before, word) in self.log_bigram:
             return self.log_bigram[before, word]
         if word == END and END not in self.log_unigram:
@@ -67,22 +69,22 @@ class BackoffModel:
         return self.log_backoff.get(before, 0.0) + self.log_unigram[word]
 
     def log_probability(self, sentence: Sequence[str]) -> float:
-        """The log probability of a sentence with its end, in nats. Raises KeyError for a word that is not there."""
+        """The log probability of a sentence and its end, in nats. Raises KeyError for a word not in the model."""
         return sum(self.log_next(before, word) for before, word in pairwise((BEGIN, *sentence, END)))
 
 
 def parse_arpa(text: str) -> BackoffModel:
-    """The model of a text in the ARPA format.
+    """Read a language model in the ARPA format.
 
     Parameters
     ----------
     text
-        The whole file. What stands before the line ``\\data\\`` is a comment.
+        The text of the whole file. All lines before ``\\data\\`` are comments.
 
     Raises
     ------
     DataError
-        It is no such text (with the line), or a model of an order above 2.
+        The text is not in the ARPA format (the line is named), or the model has an order above 2.
 
     Examples
     --------
@@ -121,10 +123,10 @@ def parse_arpa(text: str) -> BackoffModel:
 
 
 def backoff_network(model: BackoffModel, words: Collection[str]) -> Network:
-    """The model as a network of those of its words that can be pronounced; the others are left out.
+    """The model as a network over ``words``, the words that can be pronounced; other words are left out.
 
-    A sentence has a word at least. Its best path has the model's log probability exactly: a history with a listed pair
-    that is less probable than backing off has an arc for every word.
+    Every sentence has at least one word. The best path of a sentence has exactly the log probability of the model.
+    For this, a history has an arc for every word where one of its listed pairs is less probable than backing off.
 
     Raises
     ------

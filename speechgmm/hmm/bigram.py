@@ -25,10 +25,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Bigram:
-    """Natural-log probabilities over U labels; the beginning is followed by a label, every label by another or the end.
+    """A bigram of U labels in natural logarithms. A sequence has at least one label.
 
-    ``exp`` of ``log_start`` sums to 1, and so does every row of ``log_next`` with its entry of ``log_end``. A pair that
-    never occurred has log probability ``log_backoff[v] + log_unigram[w]``.
+    The probabilities of the first label, ``exp(log_start)``, sum to 1. For each label, the probabilities of the next
+    label, a row of ``exp(log_next)``, and of the end, ``exp(log_end)``, sum to 1 together. A pair v, w that did not
+    occur in training has log probability ``log_backoff[v] + log_unigram[w]``.
     """
 
     labels: tuple[str, ...]  # (U,)
@@ -42,7 +43,7 @@ class Bigram:
         """The log probability of a whole sequence, beginning and end included, in nats.
 
         Raises:
-            DataError: It is empty, or has a label that the bigram does not know.
+            DataError: The sequence is empty, or has a label that the bigram does not know.
         """
         number = {label: n for n, label in enumerate(self.labels)}
         places = _places([sequence], number)[0]
@@ -51,12 +52,12 @@ class Bigram:
 
 
 def estimate_bigram(sequences: Iterable[Sequence[str]], labels: Sequence[str] | None = None) -> Bigram:
-    """The bigram of training sequences, smoothed by interpolated Witten-Bell.
+    """Estimate a bigram from training sequences, with interpolated Witten-Bell smoothing.
 
     Args:
         sequences: The labels of each utterance, in order.
-        labels: All labels that the bigram must know, in the order of its arrays, also such that never occur; None:
-            those that occur, sorted.
+        labels: All labels of the bigram, in the order of its arrays; they may include labels that do not occur. None:
+            the labels that occur, sorted.
 
     Raises:
         DataError: There is no sequence, one is empty, or a label occurs that is not among ``labels`` (all are named).
@@ -93,7 +94,9 @@ def estimate_bigram(sequences: Iterable[Sequence[str]], labels: Sequence[str] | 
 
 
 def perplexity(bigram: Bigram, sequences: Iterable[Sequence[str]]) -> float:
-    """Exp of minus the mean log probability per label of the sequences, the end of each counted as one.
+    """The perplexity of the bigram on sequences: exp of minus the mean log probability (nats) per label.
+
+    The end of each sequence counts as a label.
 
     Raises:
         DataError: There is no sequence, one is empty, or has a label that the bigram does not know.
@@ -110,11 +113,11 @@ def perplexity(bigram: Bigram, sequences: Iterable[Sequence[str]]) -> float:
 
 
 def bigram_network(bigram: Bigram) -> Network:
-    """The bigram as a network: a state per label that was just said, and one from which any label follows.
+    """The bigram as a network: one state for each previous label, and a back-off state.
 
-    Pairs that occurred have an arc of their own; the others go through the last state by ``log_backoff`` and
-    ``log_unigram``. The best path of a sentence has the bigram's log probability exactly; a sum over all its paths has
-    more, for a pair that occurred has the way through the last state too.
+    A pair that occurred in training has an arc of its own. Other pairs pass the back-off state, with the weights
+    ``log_backoff`` and ``log_unigram``. The best path of a sentence has exactly the log probability of the bigram. The
+    sum over all its paths is larger, since a pair with an arc of its own can also pass the back-off state.
 
     >>> network = bigram_network(estimate_bigram([["a", "b"], ["a", "b", "b"]]))
     >>> network.n_states, [(p, word, q) for p, word, q, _ in network.arcs if p == 1]

@@ -29,10 +29,10 @@ LEAST_SHARE: Final = 1e-12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateStack:
-    """The mixtures of S states, M components in all, ready to multiply with rows [z, z², 1, 0...] of frames.
+    """The mixtures of S states with M components in all, as one matrix that multiplies rows [z, z², 1, 0...] of frames.
 
-    Products are small: whoever scores many utterances holds BLAS to one thread (``parallel.one_blas_thread``), as
-    training does.
+    The matrix products are small. Code that scores many utterances should limit BLAS to one thread
+    (``parallel.one_blas_thread``), as training does.
     """
 
     factors: Block  # (M, P), for log2 p(k, x)
@@ -43,7 +43,7 @@ class StateStack:
     def of(
         cls, models: Sequence[DiagGMM], *, space: Space | None = None, precision: Precision | None = None
     ) -> "StateStack":
-        """Lay out mixtures of one dimension; precision None: see ``likelihoods.precision_for``.
+        """The stack of mixtures that have the same dimension. ``precision`` None: float32 where that is safe.
 
         >>> stack = StateStack.of([DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0)])
         >>> stack.log_likelihoods(stack.rows([[0.0], [1.0]])).round(4)
@@ -60,14 +60,14 @@ class StateStack:
 
     @property
     def n_states(self) -> int:
-        """S."""
+        """The number of states, S."""
         return len(self.offsets) - 1
 
     def rows(self, frames: ArrayLike) -> Block:
-        """(T, P): frames (T, D) centred and scaled as [z, z², 1, 0...], for both that follow.
+        """Frames (T, D) centred, scaled and packed as rows [z, z², 1, 0...], (T, P), as the other methods take them.
 
         Raises:
-            ShapeError: Frames of another dimension than the mixtures.
+            ShapeError: The frames have another dimension than the mixtures.
         """
         n_features = len(self.space.centre)
         values = check_dimensions(frames, n_features)
@@ -81,7 +81,7 @@ class StateStack:
     def log_likelihoods(
         self, rows: Block, states: NDArray[np.intp] | None = None, *, engine: Engine = "numba"
     ) -> Floats:
-        """Log p(x) of frames under every state, in nats: (T, S). Of ``states`` alone, where given, the others -inf."""
+        """Log-likelihoods (T, S) of frames under all states, in nats; with ``states``, those of others are -inf."""
         found = np.full((len(rows), self.n_states), -np.inf)
         used = np.arange(self.n_states) if states is None else np.unique(states)
         sizes = np.diff(self.offsets)[used]
@@ -93,12 +93,13 @@ class StateStack:
         return found
 
     def accumulate(self, rows: Block, gamma: Floats, *, engine: Engine = "numba") -> GMMStats:
-        """Statistics of all M components, state after state, of frames that belong to states by gamma (T, S).
+        """Statistics of all M components, state after state; ``gamma`` (T, S) are the state posteriors of the frames.
 
-        About the space's centre; their log-likelihood is 0, since that of an utterance is the passes' to say.
+        The statistics are about ``space.centre``. Their log-likelihood is 0: only `forward_backward` or `viterbi` gives
+        that of an utterance.
 
         Raises:
-            ShapeError: Posteriors of another shape than frames and states.
+            ShapeError: ``gamma`` does not have the shape (frames, states).
 
         >>> stack = StateStack.of([DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0)])
         >>> stats = stack.accumulate(stack.rows([[3.0], [5.0]]), np.array([[1.0, 0.0], [0.5, 0.5]]))
@@ -111,10 +112,10 @@ class StateStack:
         return self.statistics(moments, 0.0, len(rows))
 
     def add_moments(self, rows: Block, gamma: Floats, moments: Floats, *, engine: Engine = "numba") -> None:
-        """Add the moments of frames that belong to states by gamma (T, S) to ``moments`` (M, P), of scaled frames.
+        """Add the moments of scaled frames to ``moments`` (M, P); ``gamma`` (T, S) are the state posteriors.
 
         Raises:
-            ShapeError: Posteriors of another shape than frames and states.
+            ShapeError: ``gamma`` does not have the shape (frames, states).
         """
         if gamma.shape != (len(rows), self.n_states):
             raise ShapeError(
@@ -124,9 +125,10 @@ class StateStack:
         self._add(rows, states, frames, gamma[frames, states], moments, engine)
 
     def add_assigned(self, rows: Block, states: ArrayLike, moments: Floats, *, engine: Engine = "numba") -> float:
-        """Add the moments of frames that belong to one state each, of these numbers (T,), to ``moments`` (M, P).
+        """Add the moments of frames to ``moments`` (M, P); ``states`` (T,) has the number of the state of each frame.
 
-        Returns their log-likelihood under these states, in nats. Raises ShapeError unless every frame has a state.
+        Returns the log-likelihood of the frames in these states, in nats. Raises ShapeError unless every frame has a
+        state.
 
         >>> stack = StateStack.of([DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0)])
         >>> rows, moments = stack.rows([[0.0], [1.0], [1.0]]), np.zeros(stack.factors.shape)
@@ -150,9 +152,10 @@ class StateStack:
         return log(2) * float(found)
 
     def expected_gaussians(self, rows: Block, states: NDArray[np.integer]) -> tuple[Floats, Floats]:
-        """The Gaussian that each frame belongs to, of those of its state (T,): the mean under their posteriors.
+        """The posterior mean of 1 / variance and of mean / variance over the Gaussians of each frame's state.
 
-        1 / variance and mean / variance, both (T, D), of frames as they were before `rows` scaled them.
+        ``states`` (T,) has the number of the state of each frame. Both results are (T, D), in the units of the frames
+        before `rows` scales them.
 
         >>> stack = StateStack.of([DiagGMM([1.0], [[mean]], [[2.0]]) for mean in (0.0, 3.0)])
         >>> [part.ravel().round(6).tolist() for part in stack.expected_gaussians(stack.rows([[1.0], [9.0]]), [0, 1])]
@@ -171,7 +174,7 @@ class StateStack:
         return inverse_variances, linear / self.space.scale + self.space.centre * inverse_variances
 
     def statistics(self, moments: Floats, log_likelihood: float, n_frames: float) -> GMMStats:
-        """The statistics of all M components from moments (M, P), as `add_moments` leaves them."""
+        """The statistics of all M components from the ``moments`` (M, P) that `add_moments` has added up."""
         return GMMStats.of_scaled(moments, self.space.centre, self.space.scale, log_likelihood, float(n_frames))
 
 

@@ -12,13 +12,13 @@ from speechgmm.hmm.network import Network, reached
 
 
 def break_epsilon_cycles(network: Network) -> Network:
-    """The same sentences, each with the weight of its best path, and no cycle of arcs without a word.
+    """A network of the same sentences without cycles of epsilon arcs (arcs without a word).
 
-    States that reach each other without a word become two each, one for arriving and one for leaving, and every
-    arrival is joined to every departure by the best way between them.
+    The best path of each sentence keeps its weight. Each state of such a cycle becomes two states, one for arriving
+    and one for leaving. The best path of epsilon arcs between two states of a cycle becomes a single arc.
 
     Raises:
-        DataError: Going round such a cycle gains weight: no path is best.
+        DataError: A cycle has a positive total weight, so that no path is the best.
 
     >>> loop = Network(2, ((0, None, 1, -1.0), (1, None, 0, -1.0), (0, "a", 1, 0.0)), 0, {1: 0.0})
     >>> sorted(arc for arc in break_epsilon_cycles(loop).arcs if arc[1] is None)
@@ -40,7 +40,7 @@ def break_epsilon_cycles(network: Network) -> Network:
 
 
 def trim(network: Network) -> Network:
-    """The network without arcs of no weight and without states that no sentence passes, numbered anew from 0.
+    """The network without arcs of log weight -inf and without states that no sentence passes, renumbered from 0.
 
     Raises:
         DataError: No sentence is left.

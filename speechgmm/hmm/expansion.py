@@ -27,10 +27,10 @@ def linear(
     silence: str | None = None,
     silence_probability: float = 0.5,
 ) -> Graph:
-    """The graph of one sequence of words, in any of their pronunciations: for training and for alignment.
+    """The graph of one sequence of words in all their pronunciations, for training and for alignment.
 
-    Without a lexicon, words are units. The unit ``silence`` may come before, between and after the words, each time
-    with ``silence_probability``. Raises as `expand`.
+    Without a lexicon, the words are units. The unit ``silence`` may occur before, between and after the words, each
+    time with ``silence_probability``. Raises the errors of `expand`.
 
     >>> from speechgmm.hmm.hmm import HMM, left_to_right
     >>> from speechgmm.gmm import DiagGMM
@@ -70,18 +70,18 @@ def expand(
     scale: float = 1.0,
     insertion_penalty: float = 0.0,
 ) -> Graph:
-    """The graph of all that a network of words accepts.
+    """The search graph of all word sequences that a network accepts.
 
-    Every arc with a word becomes a chain of units per pronunciation, which weigh alike where ``log_weights`` says
-    nothing of the word. The weights of the network and of pronunciations are multiplied by ``scale``, and each word
-    costs ``insertion_penalty`` nats. Silence is as in `linear`. An arc joins every two words that may follow each
-    other: a loop over W words has W² of them.
+    Every arc with a word becomes one chain of units for each pronunciation. The pronunciations of a word that
+    ``log_weights`` does not list have equal weights. The log weights of the network and of pronunciations are
+    multiplied by ``scale``, and each word costs ``insertion_penalty`` nats. The unit ``silence`` is used as in
+    `linear`. Any two words that may follow each other are joined by an arc, so that a loop over W words has W² arcs.
 
     Raises:
-        DataError: Words without a pronunciation, units that there are not (all are named at once); a pronunciation
-            without a unit, or weights that are not one for each; a network that accepts nothing, or with a cycle that
-            says nothing.
-        ConfigError: A probability that is none.
+        DataError: Words have no pronunciation, or pronunciations use unknown units (all are named); a pronunciation is
+            empty, or a word has another number of weights than of pronunciations; the network accepts nothing, or has
+            a cycle without words.
+        ConfigError: ``silence_probability`` is not between 0 and 1.
 
     >>> from speechgmm.hmm.hmm import HMM, left_to_right
     >>> from speechgmm.gmm import DiagGMM

@@ -34,11 +34,11 @@ _START, _END = 0, 1
 
 
 def parse_grammar(text: str) -> Network:
-    """The sentences of a grammar as a network with a log probability for each, in nats.
+    """Read a grammar, as a network of its sentences with log probabilities in nats.
 
     Raises:
-        DataError: The text is no such grammar (with line and column), rules are used but not defined or contain
-            themselves, or no sentence with a word is accepted.
+        DataError: The text is not a grammar (line and column are named), a rule is used but not defined or contains
+            itself, or the grammar accepts no sentence with a word.
 
     >>> network = parse_grammar("<answer> = yes | [oh] no;")
     >>> sorted(vocabulary(network))
@@ -58,10 +58,12 @@ def parse_grammar(text: str) -> Network:
 
 
 def word_loop(words: Iterable[str]) -> Network:
-    """Any sequence of the words, one at least, all alike; what an insertion costs, whoever decodes says.
+    """The network of all sequences of one or more of the words, without weights.
+
+    The decoder sets the cost of inserting a word.
 
     Raises:
-        DataError: There is no word.
+        DataError: ``words`` is empty.
 
     >>> word_loop(["one", "two"]).arcs
     ((0, 'one', 1, 0.0), (0, 'two', 1, 0.0), (1, None, 0, 0.0))
@@ -71,10 +73,10 @@ def word_loop(words: Iterable[str]) -> Network:
 
 
 def word_choice(words: Iterable[str]) -> Network:
-    """One of the words, all alike: isolated words.
+    """The network of single words without weights, for isolated words.
 
     Raises:
-        DataError: There is no word.
+        DataError: ``words`` is empty.
 
     >>> word_choice(["one", "two"]).finals
     {1: 0.0}

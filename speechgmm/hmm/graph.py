@@ -20,13 +20,15 @@ Numbers = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """N nodes, each a state of a unit at one place of the network, and A arcs, sorted by the node that they lead to.
+    """A search graph of N nodes and A arcs. A node is a state of a unit at one place of the network.
 
-    A log weight is that of the language plus that of the HMM's transition; ``under`` changes the latter, so that a
-    graph outlives the updates of training. Several arcs may join the same two nodes (a loop in a unit and out of it).
+    Arcs are sorted by the node that they lead to. The log weight of an arc is the sum of a weight of the language and
+    of the log probability of an HMM transition. ``under`` replaces the transition probabilities, so that a graph can
+    be used again after an update of training. Several arcs may join the same two nodes, within a unit and from its end
+    to its start.
 
     Raises:
-        ShapeError: No nodes, or offsets that do not fit nodes and arcs.
+        ShapeError: There are no nodes, or the offsets do not fit the nodes and arcs.
     """
 
     states: Numbers  # (N,) number among the units' ``emissions``
@@ -76,19 +78,19 @@ class Graph:
 
     @property
     def n_nodes(self) -> int:
-        """N."""
+        """The number of nodes, N."""
         return len(self.states)
 
     @property
     def n_arcs(self) -> int:
-        """A."""
+        """The number of arcs, A."""
         return len(self.sources)
 
     def under(self, units: Units) -> "Graph":
-        """The same graph with the transition probabilities of these units, which are of the same topology.
+        """The same graph with the transition probabilities of ``units``, which have the same topology.
 
         Raises:
-            ShapeError: They are of another topology.
+            ShapeError: The units have another number of transitions.
         """
         if len(units.log_transitions) != len(self.log_transitions):
             raise ShapeError(
@@ -98,7 +100,7 @@ class Graph:
         return replace(self, log_transitions=units.log_transitions)
 
     def least_frames(self) -> int:
-        """Frames of the shortest path, 0 where there is none at all."""
+        """The number of frames of the shortest path; 0 where the graph has no path."""
         reached = np.isfinite(self.log_start)
         ends, used = np.isfinite(self.log_end), np.isfinite(self.log_weights)
         sources, destinations = self.sources[used], self.destinations[used]
@@ -222,14 +224,14 @@ def loop(
     scale: float = 1.0,
     insertion_penalty: float = 0.0,
 ) -> Graph:
-    """Any sequence of the U units, weighted by a bigram of units.
+    """The graph of all sequences of the U units, weighted by a bigram of units.
 
-    ``log_next`` (U, U) has log P(j | i), ``log_start`` (U,) that of the first unit, and ``log_end`` (U,) that of ending
-    after a unit; None: all units may begin, or end, alike. With -inf a unit cannot follow. Log weights are multiplied
-    by ``scale``, and each unit costs ``insertion_penalty`` nats.
+    ``log_next`` (U, U) has log P(j | i) in row i; -inf: unit j cannot follow unit i. ``log_start`` (U,) has the log
+    probability of each first unit, and ``log_end`` (U,) that of ending after each unit; None: 0 for every unit. Log
+    weights are multiplied by ``scale``, and each unit costs ``insertion_penalty`` nats.
 
     Raises:
-        ShapeError: A bigram of another number of units, or one that is NaN or infinite above.
+        ShapeError: The bigram has another number of units, or a value that is NaN or plus infinity.
 
     >>> from speechgmm.hmm.hmm import HMM, left_to_right
     >>> from speechgmm.gmm import DiagGMM

@@ -259,7 +259,7 @@ def train_held(
 
 def with_transitions(units: Units, topology: Units, alignments: Alignments, prior: HMMPrior) -> Units:
     """The units with the transitions that alignments have, drawn by the prior to those of ``topology``."""
-    return units.with_parameters(units.emissions, prior.transitions(units, topology, alignments.transitions))
+    return units.with_parameters(units.emissions, prior.unit_transitions(units, topology, alignments.transitions))
 
 
 def _align_parcel(

@@ -21,12 +21,13 @@ Numbers = NDArray[np.int32]
 
 
 def left_to_right(n_states: int, *, self_loop: float = 0.5, skips: int = 0) -> Floats:
-    """Transitions (S, S+1) of a chain of states that stays with probability ``self_loop`` or goes on.
+    """Transitions (S, S+1) of a left-to-right HMM: each state is repeated with probability ``self_loop``.
 
-    With ``skips``, up to so many states may be left out; all ways on are equally probable, leaving included.
+    Up to ``skips`` states may be skipped. All other transitions out of a state, leaving the unit among them, are
+    equally probable.
 
     Raises:
-        ConfigError: No states; a probability outside of [0, 1); skips that are negative.
+        ConfigError: There are no states, ``self_loop`` is outside [0, 1), or ``skips`` is negative.
 
     >>> left_to_right(3, self_loop=0.6)
     array([[0.6, 0.4, 0. , 0. ],
@@ -48,13 +49,13 @@ def left_to_right(n_states: int, *, self_loop: float = 0.5, skips: int = 0) -> F
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HMM:
-    """A unit: its states' mixtures, and the probabilities of going from one to another; entered in state 0.
+    """The HMM of one unit: a mixture for each of its S states, and transition probabilities. State 0 is the first.
 
-    A probability of zero is the topology's: training leaves it zero.
+    Transitions of probability 0 are not in the topology: training leaves them at 0.
 
     Raises:
-        ShapeError: Transitions that are not (S, S+1) for S mixtures, rows that are not probabilities, a unit that
-            cannot be left, or mixtures of several dimensions.
+        ShapeError: The transitions are not (S, S+1), a row is not a distribution, no state leaves the unit, or the
+            mixtures have different dimensions.
 
     >>> HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),), left_to_right(1)).n_states
     1
@@ -81,21 +82,22 @@ class HMM:
 
     @property
     def n_states(self) -> int:
-        """S."""
+        """The number of states, S."""
         return len(self.emissions)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Units:
-    """All units of a recogniser. States and transition parameters of all are numbered through, unit after unit.
+    """All units of a recogniser. States and transitions are numbered consecutively over all units.
 
-    Each state has a mixture of its own; with ``tied`` (see `tied_units`) trees say which of the shared mixtures it has
-    between two neighbours in a word. A graph's states are numbers of ``emissions``.
+    Each state has its own mixture. With ``tied`` (made by `tied_units`) states share mixtures: a decision tree for
+    each state chooses its mixture by the neighbouring units in the word. The states of a graph are indices of
+    ``emissions``.
 
     Raises:
-        DataError: No unit, or one twice.
-        ShapeError: As many HMMs as labels are expected, all of one dimension; with ``tied`` also a tree for each state,
-            and HMMs with the mixtures that the trees give a unit without neighbours.
+        DataError: There is no unit, or a unit occurs twice.
+        ShapeError: The numbers of HMMs and labels differ, or the HMMs have different dimensions. With ``tied`` also:
+            there is not one tree per state, or an HMM has other mixtures than its trees give it without neighbours.
 
     >>> hmm = HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),) * 2, left_to_right(2))
     >>> units = Units(("a", "b"), (hmm, hmm))
@@ -133,18 +135,18 @@ class Units:
 
     @property
     def n_states(self) -> int:
-        """Of all units."""
+        """The number of states of all units."""
         return int(self.first_states[-1])
 
     @property
     def emissions(self) -> tuple[DiagGMM, ...]:
-        """The mixtures of all states, as they are numbered; with ``tied`` those that they share, each once."""
+        """The mixtures of all states in the order of their numbers; with ``tied``, each shared mixture once."""
         if self.tied is not None:
             return self.tied.emissions
         return tuple(model for hmm in self.hmms for model in hmm.emissions)
 
     def emissions_of(self, chains: Sequence[Sequence[int]]) -> Numbers:
-        """(N,) which of ``emissions`` each state has of chains of units, one after another; each chain is a word."""
+        """The indices (N,) in ``emissions`` of the N states of chains of units; each chain is a word."""
         if self.tied is not None:
             found = [number for chain in chains for number in self.tied.of_chain(chain, self.first_states.tolist())]
             return np.array(found, dtype=np.int32)
@@ -155,10 +157,10 @@ class Units:
         return states
 
     def with_parameters(self, emissions: Sequence[DiagGMM], transitions: Sequence[Floats] | None = None) -> "Units":
-        """The same units with other mixtures, as ``emissions`` are numbered, and other transitions of each unit.
+        """The same units with other mixtures, in the order of ``emissions``, and other transitions of each unit.
 
         Raises:
-            ShapeError: Another number of mixtures, or of transitions.
+            ShapeError: The number of mixtures or of transitions differs.
         """
         if len(emissions) != len(self.emissions):
             raise ShapeError(f"{len(emissions)} mixtures for units that have {len(self.emissions)}; expected as many")
@@ -169,7 +171,7 @@ class Units:
         return Units(self.labels, tuple(HMM(part, values) for part, values in zip(parts, rows, strict=True)))
 
     def emission_name(self, number: int) -> str:
-        """One of ``emissions`` for a message: the unit and its state; with ``tied`` the first that has it.
+        """A name of ``emissions[number]`` for messages: its unit and state; with ``tied``, those of its first use.
 
         >>> Units(("a",), (HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),) * 2, left_to_right(2)),)).emission_name(1)
         "unit 'a', state 1"
@@ -183,13 +185,13 @@ class Units:
 
     @property
     def log_transitions(self) -> Floats:
-        """(P,) logarithms of all transition parameters, as they are numbered; -inf where there is no transition."""
+        """Log probabilities (P,) of all transitions in the order of their numbers; -inf: there is no transition."""
         flat = np.concatenate([hmm.transitions.ravel() for hmm in self.hmms])
         found: Floats = np.log(flat, where=flat > 0, out=np.full(len(flat), -np.inf))
         return found
 
     def number(self, label: str) -> int:
-        """Which unit it is.
+        """The number of the unit with this label.
 
         Raises:
             DataError: There is no such unit.

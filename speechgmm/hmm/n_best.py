@@ -17,10 +17,11 @@ from speechgmm.hmm.passes import BestPath, viterbi
 
 
 def n_best(graph: Graph, log_emissions: ArrayLike, n: int) -> tuple[Alignment, ...]:
-    """The ``n`` best sequences of words (of units, where the graph knows no words), the best first; fewer if there are.
+    """The ``n`` best sequences of words, each with its best path, the best first.
 
-    Each with its best path (Young, Russell & Thornton 1989, with n tokens). Holds 8 bytes per frame, node and token,
-    takes about n times n as long as `viterbi`. Raises as `viterbi`; ConfigError for n below 1.
+    A graph without words gives sequences of units. There are fewer results where the graph has fewer sequences. The
+    search passes n tokens (Young, Russell & Thornton 1989). It needs 8 bytes per frame, node and token, and about n
+    squared times the time of `viterbi`. Raises the errors of `viterbi`, and ConfigError for n below 1.
 
     >>> from speechgmm.hmm import HMM, Units, left_to_right, loop
     >>> from speechgmm.gmm import DiagGMM

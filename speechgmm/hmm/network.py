@@ -19,10 +19,10 @@ LogWeights = Mapping[str, tuple[float, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A finite automaton over words, with log weights in nats; a word None is no word (an epsilon).
+    """A finite automaton over words, with log weights in nats. An arc with the word None is an epsilon arc.
 
     Raises:
-        ShapeError: A state out of range, no final state, or a weight that is NaN or above all bounds.
+        ShapeError: A state is out of range, there is no final state, or a weight is NaN or plus infinity.
 
     >>> Network(2, ((0, "yes", 1, 0.0), (0, "no", 1, 0.0)), 0, {1: 0.0}).words
     ('no', 'yes')
@@ -46,7 +46,7 @@ class Network:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """All words in it, sorted."""
+        """All words of the network, sorted."""
         return tuple(sorted({word for _, word, _, _ in self.arcs if word is not None}))
 
 
@@ -66,7 +66,7 @@ def reached(starts: Iterable[int], following: Mapping[int, Iterable[int]]) -> se
 
 
 def accepted(network: Network, sentences: Iterable[Sequence[str]]) -> list[bool]:
-    """Whether each sentence is one of the network's: a path from its start to a final state has these words.
+    """Whether the network accepts each sentence: a path from the start to a final state has exactly its words.
 
     >>> accepted(Network(2, ((0, "yes", 1, 0.0), (0, "no", 1, 0.0)), 0, {1: 0.0}), [["yes"], ["yes", "no"]])
     [True, False]

@@ -33,7 +33,7 @@ MOST_SCORES: Final = 2**26
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posteriors:
-    """What forward-backward finds."""
+    """The result of `forward_backward`."""
 
     log_likelihood: float  # nats, of all frames over all paths
     states: Floats  # (T, S) or (T, G): probability of each state, or group of nodes, at each frame
@@ -42,14 +42,14 @@ class Posteriors:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BestPath:
-    """The best path through a graph."""
+    """The best path through a graph, the result of `viterbi`."""
 
     nodes: Numbers  # (T,)
     arcs: Numbers  # (T,) the arc by which each frame's node is entered; -1 for the first frame
     score: float  # nats: log-likelihoods and log weights, start and end included
 
     def transition_counts(self, graph: Graph) -> Floats:
-        """(P,) how often each transition of all units is taken."""
+        """How often the path takes each of the P transitions of all units, (P,)."""
         taken = np.append(graph.transitions[self.arcs[1:]], graph.end_transitions[self.nodes[-1]])
         return np.bincount(taken[taken >= 0], minlength=len(graph.log_transitions)).astype(np.float64)
 
@@ -62,16 +62,19 @@ def forward_backward(
     beam: float = np.inf,
     engine: Engine = "numba",
 ) -> Posteriors:
-    """Probabilities of states at frames and of transitions, over all paths (Rabiner 1989, eqs. 19-37, in logarithms).
+    """Posteriors of states and expected counts of transitions over all paths of a graph, by the forward-backward pass.
 
-    ``log_emissions`` (T, S) are of all states of the units, in nats; those that are not in the graph are not looked at.
-    Posteriors are summed by state, or by ``groups`` (N,) of nodes. Nodes that are more than ``beam`` nats below the
-    best partial path at a frame are left out. Holds 8 bytes per node and frame.
+    ``log_emissions`` (T, S): log-likelihoods of the frames under all states of the units, in nats; states that are
+    not in the graph are ignored. Posteriors are summed over the nodes of each state or, with ``groups`` (N,), over the
+    nodes with the same group number. Nodes whose partial paths lie more than ``beam`` nats below the best one at a
+    frame are left out. The pass is that of Rabiner (1989, eqs. 19-37) in logarithms; it needs 8 bytes per node and
+    frame.
 
     Raises:
-        ShapeError: Log-likelihoods of another shape, or NaN.
-        ConfigError: A beam that is not above 0.
-        DataError: Fewer frames than the shortest path; no path left in the beam, nor in one ``WIDER``.
+        ShapeError: The log-likelihoods have another shape, or one is NaN.
+        ConfigError: The beam is not above 0.
+        DataError: There are fewer frames than the shortest path has; or no path is left within the beam, nor within a
+            beam ``WIDER`` times as wide.
 
     >>> from speechgmm.hmm import HMM, Units, left_to_right, linear
     >>> from speechgmm.gmm import DiagGMM
@@ -100,11 +103,12 @@ def forward_backward(
 
 
 def viterbi(graph: Graph, log_emissions: ArrayLike, *, beam: float = np.inf, engine: Engine = "numba") -> BestPath:
-    """The most probable path (Viterbi 1967; Rabiner 1989, eqs. 32-35). Arguments and errors as `forward_backward`.
+    """The most probable path through a graph (Viterbi 1967; Rabiner 1989, eqs. 32-35).
 
-    Of paths that score alike, the one is found whose last arcs have the lowest numbers. A graph whose arcs are mostly
-    those of a bigram is searched by a matrix of arcs, up to ``MOST_SCORES``. Holds 8 bytes per frame and node there,
-    else 4 per frame and node within the beam.
+    Arguments and errors are those of `forward_backward`. Among paths of equal score, the path whose last arcs have
+    the lowest numbers is taken. A graph in which most arcs belong to a bigram is searched with a matrix of arcs, up to
+    ``MOST_SCORES`` nodes times frames. This search needs 8 bytes per frame and node; the other search needs 4 bytes
+    per frame and node within the beam.
 
     >>> from speechgmm.hmm import HMM, Units, left_to_right, linear
     >>> from speechgmm.gmm import DiagGMM

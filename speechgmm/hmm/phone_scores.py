@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.hmm.alignment import Alignment, Span, frame_gains
-from speechgmm.hmm.boundaries import Boundaries, Evidence, boundaries
+from speechgmm.hmm.boundaries import LEVEL, Boundaries, Evidence, boundaries
 from speechgmm.hmm.boundary_model import BoundaryModel
 from speechgmm.hmm.durations import chained, duration_z
 from speechgmm.hmm.graph import Graph, Links, assemble, loop
@@ -34,9 +34,9 @@ EVIDENCE_SCALE: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class SpanScores:
-    """How well a unit, or a word, fits its frames, and how sure its boundaries are.
+    """Scores of how well a unit or a word fits its frames, and intervals of its boundaries.
 
-    Positions are in frames: p lies between frames p - 1 and p.
+    Boundaries are positions in frames: position p lies between frames p - 1 and p.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class SpanScores:
 
 @dataclass(frozen=True, eq=False)
 class AlignmentScorer:
-    """The units of a recogniser made ready to score alignments.
+    """The units of a recogniser, prepared to score alignments.
 
     Examples
     --------
@@ -92,39 +92,45 @@ class AlignmentScorer:
         log_emissions: ArrayLike,
         frames: ArrayLike,
         *,
+        level: float = LEVEL,
         scores: bool = False,
     ) -> Alignment:
-        """The same alignment, with spans that begin and end at the means of their boundaries' posteriors.
+        """The alignment with refined boundaries: each is the mean of its posterior over positions.
 
         Parameters
         ----------
         found
             A forced alignment.
         log_emissions
-            (T, S) nats, of all mixtures of the units.
+            (T, S) log-likelihoods of the frames under all mixtures of the units, in nats.
         frames
-            (T, D) that they are of, for the boundary model.
+            (T, D), the same frames, for the boundary model.
+        level
+            Probability that a boundary lies within its interval in `SpanScores`.
         scores
-            Whether each unit and word has its `SpanScores`.
+            True: each unit and word gets its `SpanScores`.
 
         Raises
         ------
-        DataError, ShapeError
-            As `forward_backward`.
+        DataError
+            There are too few frames for the units, or no path.
+        ShapeError
+            The log-likelihoods do not have a column for each mixture, or one is NaN.
 
         Notes
         -----
         ``gop`` is the goodness of pronunciation of Witt & Young (2000, Speech Communication 30, eq. 3), without the
-        absolute value: the denominator is the best path of a loop of all units over the whole recording, so that its
-        boundaries need not be those of the text. Units with tied states are compared in any context.
+        absolute value. Its denominator is the best path of a loop of all units over the whole recording, whose
+        boundaries may differ from those of the text. With tied states, a unit is compared in all of its contexts.
 
-        ``missing`` is what the best further unit after this one gains, ``AROUND`` units on either side being aligned
-        anew, or 0 where none does; plus ``POOR_FIT`` times how far the lower gop of the two neighbours is below 0.
-        That of a word is the highest of its units.
+        ``missing`` shows that the text may lack a unit after this one. It is the gain in log-likelihood (nats) of the
+        best inserted unit, with ``AROUND`` units on either side aligned again, or 0 where no insertion gains. If the
+        gop of this unit or of the next is below 0, ``POOR_FIT`` times the size of the lower one is added. The
+        ``missing`` of a word is the highest of its units.
         """
         emissions = np.asarray(log_emissions, np.float64)
         words, firsts = self._words(found), [one.first for one in found.units]
-        where = boundaries(self.units, words, firsts, emissions, evidence=self._evidence(frames))
+        where = boundaries(self.units, words, firsts, emissions, level=level, evidence=self._evidence(frames))
         positions = np.append(where.means, len(emissions))
         judge = self._judge(found, emissions, where) if scores else None
 

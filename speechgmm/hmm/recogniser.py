@@ -26,7 +26,7 @@ from speechgmm.parallel import one_blas_thread
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recogniser:
-    """What is needed to recognise and to align; frozen, and knows no frames."""
+    """The HMMs, pronunciations, language and settings that recognition and forced alignment need."""
 
     units: Units
     lexicon: Lexicon  # word -> its pronunciations; where words are units, each its own
@@ -41,22 +41,22 @@ class Recogniser:
     boundary_model: BoundaryModel | None = None  # of alignments; None: there were no labels with times
 
     def adapted(self) -> "Recogniser":
-        """The recogniser of frames after a speaker's transform; itself, where it has no mixtures of such frames."""
+        """The recogniser for frames after a speaker transform; this one if it has no mixtures for such frames."""
         if self.adaptation is None or self.adaptation.emissions is None:
             return self
         return replace(self, units=self.units.with_parameters(self.adaptation.emissions))
 
     def adapter(self) -> SpeakerAdapter | None:
-        """What adapts to speakers; None: this recogniser does not."""
+        """The estimator of speaker transforms; None: the recogniser does not adapt to speakers."""
         if self.adaptation is None:
             return None
         return SpeakerAdapter.of(self.units, self.adaptation, beam=self.beam)
 
     def graph(self) -> Graph:
-        """All that may be said, as one search space.
+        """The search graph of all that the language allows.
 
         Raises:
-            DataError: Words without a pronunciation, units that there are not, a language that accepts nothing.
+            DataError: A word has no pronunciation, a pronunciation has an unknown unit, or the language is empty.
         """
         if isinstance(self.language, Bigram):
             order = [self.language.labels.index(label) for label in self.units.labels if label in self.language.labels]
@@ -83,7 +83,10 @@ class Recogniser:
         )
 
     def linear(self, words: Sequence[str], lexicon: Lexicon | None = None) -> Graph:
-        """One sequence of words, in any pronunciation. Raises DataError as `graph`."""
+        """The graph of one sequence of words in all pronunciations; ``lexicon`` adds pronunciations.
+
+        Raises the errors of `graph`.
+        """
         known = self.lexicon if lexicon is None else {**self.lexicon, **lexicon}
         return linear(
             self.units,
@@ -98,7 +101,7 @@ class Recogniser:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoder:
-    """A recogniser made ready for frames: its search space and its states laid out once, for many recordings.
+    """A recogniser with its search graph and state likelihoods prepared, to decode many recordings.
 
     >>> from speechgmm.gmm import DiagGMM
     >>> from speechgmm.hmm import HMM, left_to_right, word_loop
@@ -117,20 +120,23 @@ class Decoder:
     def of(
         cls, recogniser: Recogniser, words: Sequence[str] | None = None, lexicon: Lexicon | None = None
     ) -> "Decoder":
-        """For all that the recogniser's language allows; or for ``words`` alone, which is forced alignment.
+        """The decoder of a recogniser: for recognition or, with ``words``, for the forced alignment of these words.
 
-        ``lexicon`` has pronunciations beside the recogniser's own. Raises DataError as `Recogniser.graph`.
+        ``lexicon`` has pronunciations in addition to those of the recogniser. Raises the errors of `Recogniser.graph`.
         """
         graph = recogniser.graph() if words is None else recogniser.linear(words, lexicon)
         return cls(graph, StateStack.of(recogniser.units.emissions), recogniser.beam)
 
     @one_blas_thread()
     def recognise(self, frames: ArrayLike, *, confidence_scale: float | None = None) -> Alignment:
-        """The best path for frames (T, D); with ``confidence_scale``, see `with_confidence`, also how sure it is.
+        """The best path for frames (T, D), as units and words with their frames.
+
+        With ``confidence_scale``, each unit and word also has a confidence: `with_confidence` multiplies
+        log-likelihoods by this scale.
 
         Raises:
-            ShapeError: Frames of another dimension than the units.
-            DataError: Too few frames for any path; none is left in the beam.
+            ShapeError: The frames have another dimension than the units.
+            DataError: There are too few frames for any path, or no path is left within the beam.
         """
         emissions = self.stack.log_likelihoods(self.stack.rows(frames), np.unique(self.graph.states))
         found = alignment(self.graph, viterbi(self.graph, emissions, beam=self.beam), emissions)
@@ -140,9 +146,10 @@ class Decoder:
 
     @one_blas_thread()
     def align(self, frames: ArrayLike, *, scorer: AlignmentScorer | None = None, scores: bool = False) -> Alignment:
-        """The best path for frames (T, D) with how well it fits them (`with_fit`). Raises as `recognise`.
+        """The best path for frames (T, D), with its fit and confidences (`with_fit`).
 
-        With a ``scorer`` boundaries are the means of their posteriors, and with ``scores`` all spans have theirs.
+        With a ``scorer``, each boundary is the mean of its posterior. With ``scores`` too, each unit and word has its
+        `SpanScores`. Raises the errors of `recognise`.
         """
         emissions = self.stack.log_likelihoods(self.stack.rows(frames))
         path = viterbi(self.graph, emissions, beam=self.beam)
@@ -153,9 +160,9 @@ class Decoder:
 
     @one_blas_thread()
     def n_best(self, frames: ArrayLike, n: int) -> tuple[Alignment, ...]:
-        """The ``n`` best sequences of words for frames (T, D), the best first; see `n_best`, which has no beam.
+        """The ``n`` best sequences of words for frames (T, D), the best first, without a beam.
 
-        Raises as `recognise`.
+        Raises the errors of `recognise`, and ConfigError for n below 1.
         """
         emissions = self.stack.log_likelihoods(self.stack.rows(frames), np.unique(self.graph.states))
         return n_best(self.graph, emissions, n)

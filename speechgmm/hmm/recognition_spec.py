@@ -12,7 +12,7 @@ MOST_PENALTY: Final = 1e6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecognitionSpec:
-    """What the labels are, what may be said, and how it is searched. Raises `ConfigError` for what cannot be.
+    """Settings of recognition: labels, dictionary, language and search. Raises `ConfigError` for invalid ones.
 
     >>> RecognitionSpec(language="bigram").scale
     1.0

@@ -26,7 +26,7 @@ COOLING: Final = 2.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HMMSpec:
-    """Topology, training and priors of the units. Raises `ConfigError` for a value out of range.
+    """Settings of the HMMs: topology, training and priors. Raises `ConfigError` for a value out of range.
 
     >>> HMMSpec(n_components=6).levels
     (1, 2, 4, 6)
@@ -147,7 +147,7 @@ class HMMSpec:
 
     @property
     def annealing_scales(self) -> tuple[float, ...]:
-        """What log-likelihoods are multiplied by in each pass before those of the first level.
+        """The factor of log-likelihoods in each annealing pass; these passes come before the first level.
 
         >>> HMMSpec(annealing=0.3).annealing_scales
         (0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.75, 0.75, 0.75, 0.75)
@@ -160,7 +160,7 @@ class HMMSpec:
         return tuple(found)
 
     def topology(self, labels: Collection[str], silence: str | None = None) -> dict[str, Floats]:
-        """The transitions of every unit at the start; those of ``silence``, one of the labels, have its own states.
+        """The initial transitions of every unit; the unit ``silence``, one of the labels, has ``silence_states``.
 
         >>> {label: rows.shape for label, rows in HMMSpec(silence_states=1).topology(["a", "sil"], "sil").items()}
         {'a': (3, 4), 'sil': (1, 2)}
@@ -169,7 +169,7 @@ class HMMSpec:
         return {label: left_to_right(n, self_loop=self.self_loop, skips=self.skips) for label, n in sizes.items()}
 
     def without_contexts(self) -> "HMMSpec":
-        """The same settings for units that sound alike everywhere, and have ``n_components`` Gaussians a state."""
+        """The same settings for units without contexts, with ``n_components`` Gaussians per state."""
         return replace(self, context="none", tied_states=None, questions=None, total_components=None)
 
     @property

@@ -15,14 +15,16 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.hmm.component_counts import mixtures_of
-from speechgmm.hmm.hmm import Units
+from speechgmm.hmm.hmm import HMM, Units
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HMMStats:
-    """Of the mixtures of all states and of all transitions, as ``Units`` number them; the log-likelihood is theirs too.
+    """Statistics of the mixtures of all states, and of all transitions, in the numbering of ``Units``.
+
+    ``emissions.log_likelihood`` is the log-likelihood of the utterances, in nats.
 
     >>> stats = GMMStats(np.ones(1), np.ones((1, 2)), np.ones((1, 2)), -3.0, 1.0)
     >>> (HMMStats(stats, np.ones(2)) + HMMStats(stats, np.ones(2))).transitions
@@ -36,7 +38,7 @@ class HMMStats:
         """The statistics of both sets of utterances together.
 
         Raises:
-            ShapeError: They are of units of different size.
+            ShapeError: The two statistics have different numbers of components or of transitions.
         """
         if self.transitions.shape != other.transitions.shape:
             raise ShapeError(
@@ -46,13 +48,13 @@ class HMMStats:
         return HMMStats(self.emissions + other.emissions, self.transitions + other.transitions)
 
     def of_states(self, units: Units) -> tuple[GMMStats, ...]:
-        """The statistics of each state's mixture, without a likelihood: that of a path belongs to all."""
+        """The statistics of the mixture of each state, without a log-likelihood: only the whole path has one."""
         return tuple(mixtures_of(self.emissions, units.emissions))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HMMPrior:
-    """What is believed of all units before the frames are seen, in pseudo-frames; all zero: maximum likelihood.
+    """The prior of the parameters of all units. Its strength is in pseudo-frames; 0 gives maximum likelihood.
 
     >>> prior = HMMPrior(np.ones(2), variance_count=30.0, transition_count=1.0, floor=np.full(2, 0.2))
     >>> prior.of_state(4).scatter[0]
@@ -66,7 +68,7 @@ class HMMPrior:
     own: Floats | None = None  # (E, D) in place of ``variance`` for each mixture; floors are the same share of it
 
     def of_state(self, n_components: int, number: int = 0) -> ConjugatePrior:
-        """The prior of a state's mixture, that of this ``number``: it says nothing of weights and means."""
+        """The prior of mixture ``number``, which has ``n_components``. The prior of weights and means is flat."""
         variance = self.variance if self.own is None else self.own[number]
         flat = ConjugatePrior.flat(n_components, len(self.variance))
         return replace(
@@ -76,11 +78,11 @@ class HMMPrior:
         )
 
     def log_density_of(self, mixtures: Sequence[DiagGMM]) -> float:
-        """Of all mixtures in nats, up to a constant."""
+        """The log prior density of mixtures in nats, up to a constant."""
         return sum(self.of_state(model.n_components, n).log_density(model) for n, model in enumerate(mixtures))
 
     def log_density(self, units: Units, topology: Units) -> float:
-        """Of units in nats, up to a constant; ``topology`` has the transitions that theirs are drawn to."""
+        """The log prior density of units in nats, up to a constant; ``topology`` has the prior transitions."""
         total = self.log_density_of(units.emissions)
         for hmm, start in zip(units.hmms, topology.hmms, strict=True):
             used = start.transitions > 0
@@ -95,7 +97,7 @@ class HMMPrior:
         A state or a component to which fewer frames than ``MIN_COUNT`` belong stays as it is.
 
         Raises:
-            FitError: See ``ConjugatePrior.mode``; the message names the unit and its state.
+            FitError: A component has shrunk to a point, and no variance floor holds it; its unit and state are named.
         """
         emissions = []
         for number, (model, part) in enumerate(zip(units.emissions, stats.of_states(units), strict=True)):
@@ -103,23 +105,30 @@ class HMMPrior:
                 emissions.append(self.mixture(model, part, number))
             except FitError as error:
                 raise FitError(f"{units.emission_name(number)}: {error}") from error
-        return units.with_parameters(emissions, self.transitions(units, topology, stats.transitions))
+        return units.with_parameters(emissions, self.unit_transitions(units, topology, stats.transitions))
 
-    def transitions(self, units: Units, topology: Units, taken: Floats) -> list[Floats]:
-        """The most probable transitions (S, S+1) of every unit, of which each was taken ``taken`` (P,) times."""
+    def unit_transitions(self, units: Units, topology: Units, taken: Floats) -> list[Floats]:
+        """The most probable transitions (S, S+1) of every unit; ``taken`` (P,) counts how often each was taken."""
         found = []
         for number, (hmm, start) in enumerate(zip(units.hmms, topology.hmms, strict=True)):
             span = slice(units.first_transitions[number], units.first_transitions[number + 1])
-            counts = taken[span].reshape(start.transitions.shape) + self.transition_count * start.transitions
-            totals = counts.sum(axis=1, keepdims=True)
-            found.append(np.divide(counts, totals, out=hmm.transitions.copy(), where=totals > MIN_COUNT))
+            found.append(self.transitions(hmm, start, taken[span].reshape(start.transitions.shape)))
+        return found
+
+    def transitions(self, hmm: HMM, start: HMM, counts: Floats) -> Floats:
+        """The most probable transitions (S, S+1) of a unit of which each was taken ``counts`` (S, S+1) times."""
+        counts = counts + self.transition_count * start.transitions
+        totals = counts.sum(axis=1, keepdims=True)
+        found: Floats = np.divide(counts, totals, out=hmm.transitions.copy(), where=totals > MIN_COUNT)
         return found
 
     def mixture(self, model: DiagGMM, part: GMMStats, number: int = 0) -> DiagGMM:
-        """The most probable mixture of a state, that of this ``number``; as it is where next to no frame belongs to it.
+        """The most probable mixture ``number`` after its statistics ``part``.
+
+        With fewer than ``MIN_COUNT`` frames the mixture stays as it is.
 
         Raises:
-            FitError: See ``ConjugatePrior.mode``.
+            FitError: A component has shrunk to a point, and no variance floor holds it.
         """
         if part.counts.sum() < MIN_COUNT:
             return model

@@ -37,13 +37,12 @@ PARCEL: Final = 20_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Utterance:
-    """Frames and their transcript.
+    """The frames of an utterance and its transcript, for training.
 
-    ``build`` makes the graph of all unit sequences of the transcript, from the units' labels and topology:
-    ``partial(linear, words=..., lexicon=...)``. Graphs are kept from pass to pass, but do not travel to other
-    processes: a task carries transcripts.
-    Utterances with the same object ``build`` share the graph: of isolated words, many do. ``sequence`` is one of the
-    unit sequences, for the start.
+    ``build`` makes the graph of all unit sequences that the transcript allows from the labels and the topology of the
+    units, for example ``partial(linear, words=..., lexicon=...)``. Graphs are kept from pass to pass, but are not sent
+    to other processes. Utterances with the same ``build`` object share one graph, as repetitions of an isolated word
+    do. ``sequence`` is one of the unit sequences; the start of training divides the frames by it.
     """
 
     name: str  # for messages
@@ -60,10 +59,10 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HMMFit:
-    """What training returns.
+    """The trained units, and the progress of their training.
 
-    ``trace`` has, for every number of Gaussians, the objective before each update, in nats per frame: log-likelihood
-    (of all paths, or of the best) plus log prior density, up to a constant.
+    ``trace`` has, for every number of Gaussians per state, the objective before each update, in nats per frame: the
+    log-likelihood (over all paths, or of the best path) plus the log prior density, up to a constant.
     """
 
     units: Units
@@ -71,7 +70,7 @@ class HMMFit:
     n_frames: int
 
     def least_step(self) -> float:
-        """The smallest gain of an update that did not split: not below 0, but for rounding."""
+        """The smallest gain, in nats per frame, of an update that split no Gaussian; at least 0, up to rounding."""
         return min((after - before for level in self.trace for before, after in pairwise(level)), default=0.0)
 
 
@@ -85,19 +84,20 @@ def train_hmms(
     precision: Precision | None = None,
     map: Mapper = map,
 ) -> HMMFit:
-    """Units from utterances: ``topology`` has the transitions (S, S+1) of every unit at the start.
+    """Train the HMMs of all units. ``topology``: the transitions (S, S+1) that each unit starts with.
 
-    Without ``start``, each state begins as a Gaussian of its share of frames: where there are ``bounds``, those of its
-    unit divided evenly, else the utterance's divided evenly by ``sequence``. With ``spec.annealing``, passes follow in
-    which log-likelihoods weigh less (deterministic annealing, Ueda & Nakano 1998; of HMMs, Rao & Rose 2001). Then come,
-    for 1, 2, 4, ... Gaussians per state, ``spec.iterations`` updates. With ``start``, units trained before go on: the
-    first updates are of the Gaussians that they have, the next of more than the largest state has.
-    ``precision`` None: float32 where that is safe. ``map`` must keep order.
+    Without ``start``, each state begins as one Gaussian of an even share of the frames: those of its unit where there
+    are ``bounds``, else those of the utterance, divided by ``sequence``. With ``spec.annealing``, passes follow that
+    multiply log-likelihoods by factors below 1 (deterministic annealing, Ueda & Nakano 1998; for HMMs, Rao & Rose
+    2001). Then come up to ``spec.iterations`` updates with 1, 2, 4, ... Gaussians per state each. With trained units
+    as ``start``, the first updates keep their numbers of Gaussians, and later ones use more than the largest state
+    has. ``precision`` None: float32 where that is safe. ``map`` is called like the built-in ``map`` on groups of
+    utterances, for example to run them in parallel; it must return results in the order of the groups.
 
     Raises:
-        DataError: No utterances; one too short for its units, or that no path explains; each is named.
-        ShapeError: Utterances of different dimensions, bounds that do not fit.
-        FitError: Frames that are NaN; a dimension that is the same in every frame.
+        DataError: There are no utterances; an utterance has too few frames for its units, or no path explains it.
+        ShapeError: Utterances have different dimensions, or ``bounds`` do not fit their utterance.
+        FitError: A frame has a NaN, or a dimension has the same value in every frame.
 
     >>> from speechgmm.hmm import left_to_right, linear
     >>> frames = np.array([[0.0], [0.2], [-0.1], [5.0], [5.1], [4.9]] * 5)

@@ -73,7 +73,7 @@ _SHORTEN: Final = Content(
     "decompress it: sph2pipe -f wav a.sph a.wav (sph2pipe is a program of the Linguistic Data Consortium)",
 )
 
-_RAW: Final = Content(
+UNKNOWN: Final = Content(
     "no format that is known by its first bytes",
     "if these are raw samples, write them with a header: ffmpeg -f s16le -ar RATE -ac CHANNELS -i a.raw a.wav",
 )
@@ -109,7 +109,7 @@ def content_of(file: BinaryIO) -> Content | None:
         return _TRANSPORT
     if head.startswith(_CONTAINERS):
         return _codec_in(head)
-    return _text(head) or _RAW
+    return _text(head) or UNKNOWN
 
 
 def _codec_in(head: bytes) -> Content | None:

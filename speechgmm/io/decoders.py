@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
-from speechgmm.io.audio_content import content_of
+from speechgmm.io.audio_content import UNKNOWN, content_of
 from speechgmm.io.feature_store import digest, digest_file
 from speechgmm.io.header_counts import header_count
 from speechgmm.io.mpeg_frames import mpeg_count
@@ -101,12 +101,12 @@ def _unread(raw: BinaryIO) -> int:
 @contextmanager
 def _other_decoder(raw: BinaryIO, path: Path, error: Exception) -> Iterator[Decoder]:
     """A decoder of what libsndfile refused."""
-    if name := _lacking(raw):
+    content = content_of(raw)
+    if (content is None or content is UNKNOWN) and (name := _lacking(raw)):
         raise DataError(
             f"{path}: not audio that can be decoded here: it is {name}, and this libsndfile was built without it; "
             f"{_REINSTALL}, or convert it: ffmpeg -i a.{name.lower()} a.wav"
         ) from None
-    content = content_of(raw)
     if content is None:
         raise not_audio(path, error) from None
     from speechgmm.io.other_decoders import open_other, other_decoder

@@ -27,20 +27,22 @@ def reliability(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """Reliability plot: claimed likelihood ratios (or posteriors) against those that the trials bear out.
+    """Reliability plot: the likelihood ratios (or posteriors) of a system against those that its trials show.
 
-    Perfect calibration is the diagonal. Below it ratios are too high (overconfident for the target), above it too low.
+    A perfectly calibrated system lies on the diagonal. Below the diagonal its ratios are too high (overconfident for
+    the target); above the diagonal they are too low.
 
     Parameters
     ----------
     scores : run, Trials or (N,) array
         Natural-log likelihood ratios of N trials, or posteriors.
     is_target : (N,) array of bool, optional
-        The truth of each trial; for posteriors, whether the hypothesis is true. Not needed for runs and ``Trials``.
+        True for target trials, False for non-targets; for posteriors, whether the hypothesis is true. Leave it out for
+        runs and ``Trials``, which contain it.
     scale : {"llr", "posterior"}
         What the scores are: log-likelihood ratios in nats, drawn as powers of ten, or probabilities from 0 to 1.
     title : str, optional
-        Above the axes.
+        Text above the axes.
     ax : Axes, optional
         Where to draw; default: a new figure.
     save : str or Path, optional
@@ -49,22 +51,24 @@ def reliability(
     Returns
     -------
     Axes
-        Lines: the diagonal, the blocks of pool-adjacent-violators (PAV), and at the edge the blocks without a bound.
+        Lines: the diagonal, the blocks of the pool-adjacent-violators algorithm (PAV) and, at the edge of the axes,
+        the blocks with an infinite ratio.
 
     Raises
     ------
     ShapeError
-        Scores without their truth, or of another length.
+        ``is_target`` is missing where it is needed, or has another length than the scores.
     DataError
-        Only targets or only non-targets; posteriors outside of 0 to 1; a run without trials or without calibration.
+        All trials are targets, or all are non-targets; posteriors lie outside 0 to 1; or the run has no trials or no
+        calibration.
     ConfigError
-        Another scale.
+        ``scale`` is neither "llr" nor "posterior".
 
     Notes
     -----
-    PAV gives the best map of the scores that never falls (Brümmer & du Preez 2006; for posteriors Dimitriadis,
-    Gneiting & Jordan 2021). A block of one kind alone has an infinite ratio: what it should be, these trials cannot
-    say.
+    PAV gives the best non-decreasing map of the scores (Brümmer & du Preez 2006; for posteriors Dimitriadis,
+    Gneiting & Jordan 2021). A block that holds only targets, or only non-targets, has an infinite log-likelihood
+    ratio: its trials cannot show how large the true ratio is.
 
     Examples
     --------

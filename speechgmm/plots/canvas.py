@@ -90,19 +90,21 @@ def finished(ax: "Axes", save: "str | PathLike[str] | None") -> "Axes":
 
 
 def save_figure(figure: "Figure | Axes", path: "str | PathLike[str]") -> None:
-    """Write a figure as PNG, SVG or PDF, as the path ends; whole or not at all, the same bytes for the same figure.
+    """Write a figure as PNG, SVG or PDF, according to the ending of the path.
+
+    The file is written completely or not at all, and the same figure gives the same bytes.
 
     Parameters
     ----------
     figure : Figure or Axes
-        The figure, or axes of it.
+        The figure, or any axes of the figure.
     path : str or Path
-        The file; its folder is made if need be.
+        The file to write; its folder is created if it is missing.
 
     Raises
     ------
     ConfigError
-        The path ends otherwise.
+        The path does not end with .png, .svg or .pdf.
     DataError
         The file cannot be written.
 

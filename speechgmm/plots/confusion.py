@@ -38,21 +38,22 @@ def confusion_matrix(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """Confusion matrix, true classes in rows and predicted classes in columns, coloured by the share of the row.
+    """Confusion matrix with true classes in rows and predicted classes in columns; the colour is the share of the row.
 
     Parameters
     ----------
     confusion : run or (C, C) array of int
-        Counts of test items; a run of classification, of segments or of recognition.
+        Counts of test items, or a run of classification, of segments or of recognition.
     labels : sequence of str, optional
-        The C class names; default: numbers, or those of the run.
+        The C class names; default: the names of the run, or numbers for an array.
     order : {"class", "similarity", "phone"} or sequence of str
-        Order of the classes: as given; so that classes that are confused with each other are neighbours; by manner of
-        articulation (labels in ARPAbet or IPA), with lines between phone classes; or the labels in an order of yours.
+        Order of the classes. ``class``: as given. ``similarity``: classes that are confused with each other are
+        neighbours. ``phone``: by manner of articulation, with lines between the phone classes, for labels in ARPAbet
+        or IPA. A sequence: all labels in the order to draw them.
     title : str, optional
-        Above the axes.
+        Text above the axes.
     headline : str, optional
-        What stands beside the title; default: the share of the diagonal.
+        Text beside the title; default: the share of correct items.
     ax : Axes, optional
         Where to draw; default: a new figure.
     save : str or Path, optional
@@ -66,16 +67,17 @@ def confusion_matrix(
     Raises
     ------
     ShapeError
-        Counts that are not (C, C), or labels that are not C.
+        The counts are not (C, C), or the number of labels is not C.
     ConfigError
-        No such order; ``phone`` for labels of which none is a phone; a label that is there twice; labels beside a run.
+        ``order`` is unknown, or lacks a label; it is ``phone``, and no label is a phone; a label occurs twice; or
+        ``labels`` are given with a run, which has its own.
     DataError
-        Shares instead of counts, or counts below 0; a run without confusions.
+        Counts are not whole numbers of 0 or more (shares, for example), or the run has no confusions.
 
     Notes
     -----
-    ``similarity``: agglomerative clustering with average linkage of the symmetrised row shares, leaves ordered so that
-    neighbours are as similar as possible (Bar-Joseph et al. 2001).
+    ``similarity`` is agglomerative clustering with average linkage on the symmetrised row shares. Its leaves are
+    ordered so that neighbours are as similar as possible (Bar-Joseph et al. 2001).
 
     Examples
     --------

@@ -31,21 +31,21 @@ def mixture(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """A mixture over two dimensions: an ellipse for every component, frames behind.
+    """A mixture in two of its dimensions: an ellipse for every component and, where frames are given, their points.
 
     Parameters
     ----------
     model : DiagGMM, FullGMM, Fit or VariationalFit
-        The mixture of K components; of a VariationalFit its ``model``, at the mean of the posterior.
+        The mixture of K components. For a VariationalFit its ``model`` is drawn, the mixture at the posterior mean.
     frames : (T, D) array, optional
-        Frames to draw behind it, as points; at most 4000 of them, evenly spread.
+        Frames to draw as points behind the ellipses: at most 4000 of them, evenly spread over the array.
     dims : (int, int)
         The two dimensions, from 0.
     deviations : float or sequence of float
-        Half axes of the ellipses in standard deviations: within 2, a component of two dimensions has 86 % of its
-        probability.
+        Half axes of the ellipses in standard deviations. An ellipse of 2 standard deviations holds 86 % of the
+        probability of its component.
     title : str, optional
-        Above the axes.
+        Text above the axes.
     ax : Axes, optional
         Where to draw; default: a new figure.
     save : str or Path, optional
@@ -54,16 +54,16 @@ def mixture(
     Returns
     -------
     Axes
-        Patches: K ellipses for each of ``deviations``, the darker the larger the weight; an unused component of a
-        VariationalFit is hardly seen. Collections: the frames, then
-        the means, whose areas are in proportion to the weights.
+        Patches: K ellipses for each of ``deviations``; the larger the weight of a component, the darker its ellipse.
+        An unused component of a VariationalFit is hardly visible. Collections: the frames, then the means as discs
+        with areas in proportion to the weights.
 
     Raises
     ------
     ShapeError
-        Dimensions that the mixture has not; frames that are not (T, D).
+        The mixture does not have these dimensions, or the frames are not (T, D).
     ConfigError
-        Something other than a mixture; deviations that are not above 0.
+        ``model`` is no mixture, or ``deviations`` are not above 0.
 
     Examples
     --------

@@ -39,21 +39,21 @@ def tippett(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """Tippett plot: the share of targets, and of non-targets, whose likelihood ratio is at least so high.
+    """Tippett plot: the share of targets, and of non-targets, whose likelihood ratio is at least the value on the axis.
 
     Parameters
     ----------
     scores : run, Trials or (N,) array
-        Natural-log likelihood ratios of N trials; they are drawn as powers of ten. Of a run that is not calibrated,
-        its scores as they are.
+        Natural-log likelihood ratios of N trials; they are drawn as powers of ten. For a run without calibration, its
+        scores are drawn as they are.
     is_target : (N,) array of bool, optional
-        The truth of each trial. Not needed for runs and ``Trials``.
+        True for target trials, False for non-targets. Leave it out for runs and ``Trials``, which contain it.
     calibrated : bool, optional
         Whether the scores are likelihood ratios; default: as the run says, and True for arrays.
     unit : str, optional
-        What the axis says of scores that are not.
+        Label of the axis for scores that are not likelihood ratios.
     title : str, optional
-        Above the axes.
+        Text above the axes.
     ax : Axes, optional
         Where to draw; default: a new figure.
     save : str or Path, optional
@@ -62,14 +62,15 @@ def tippett(
     Returns
     -------
     Axes
-        Lines: targets, non-targets (% of their number), and the ratio 1 where scores are ratios.
+        Lines: the targets (in % of all targets), the non-targets (in % of all non-targets) and, where the scores are
+        likelihood ratios, the ratio 1.
 
     Raises
     ------
     ShapeError
-        Scores without their truth, or of another length.
+        ``is_target`` is missing where it is needed, or has another length than the scores.
     DataError
-        Only targets or only non-targets; a run without trials.
+        All trials are targets, or all are non-targets; or the run has no trials.
 
     Notes
     -----
@@ -123,20 +124,20 @@ def score_histogram(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """Histograms of the scores of targets and of non-targets, each as shares of its own number.
+    """Histograms of target scores and of non-target scores. Each bar is a share of all targets, or of all non-targets.
 
     Parameters
     ----------
     scores : run, Trials or (N,) array
-        What a system says of N trials, higher for the claim.
+        Scores of N trials; a higher score speaks more for the claim.
     is_target : (N,) array of bool, optional
-        The truth of each trial. Not needed for runs and ``Trials``.
+        True for target trials, False for non-targets. Leave it out for runs and ``Trials``, which contain it.
     thresholds : sequence of (str, float), optional
         Names and scores of lines to draw.
     unit : str, optional
-        What the axis says; default: that of the run's scores.
+        Label of the score axis; default: the unit of the run's scores.
     title : str, optional
-        Above the axes.
+        Text above the axes.
     ax : Axes, optional
         Where to draw; default: a new figure.
     save : str or Path, optional
@@ -150,9 +151,9 @@ def score_histogram(
     Raises
     ------
     ShapeError
-        Scores without their truth, or of another length.
+        ``is_target`` is missing where it is needed, or has another length than the scores.
     DataError
-        Only targets or only non-targets; a run without trials.
+        All trials are targets, or all are non-targets; or the run has no trials.
 
     Examples
     --------

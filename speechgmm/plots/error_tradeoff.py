@@ -35,16 +35,16 @@ def det(
     Parameters
     ----------
     scores : run, Trials, (N,) array, or mapping from names to these
-        What a system says of N trials, higher for the claim. Of a run, its scores; its likelihood ratios where
-        ``calibration.quality`` makes them of more than the score. A mapping draws several systems; each of its values
-        may be a pair (scores, is_target).
+        Scores of N trials; a higher score speaks more for the claim. For a run, the scores of its trials are drawn.
+        If ``calibration.quality`` of the run is set, its likelihood ratios are drawn, as they depend on more than the
+        score. A mapping draws several systems; each of its values may be a pair (scores, is_target).
     is_target : (N,) array of bool, optional
-        The truth of each trial. Not needed for runs and ``Trials``.
+        True for target trials, False for non-targets. Leave it out for runs and ``Trials``, which contain it.
     applications : sequence of Application, optional
-        Priors and costs whose point of least cost (minDCF) is marked beside the equal error rate; default: those of
-        the run. Marked where there is one system.
+        Priors and costs of errors. For each, the point of least cost (minDCF) is marked, beside that of the equal
+        error rate; default: the applications of the run. With several systems they are not marked.
     title : str, optional
-        Above the axes.
+        Text above the axes.
     ax : Axes, optional
         Where to draw; default: a new figure.
     save : str or Path, optional
@@ -53,21 +53,22 @@ def det(
     Returns
     -------
     Axes
-        Lines: the diagonal of equal errors, then of each system its curve and its operating points.
+        Lines: the diagonal of equal errors, then the curve and the operating points of each system.
 
     Raises
     ------
     ShapeError
-        Scores without their truth, or of another length.
+        ``is_target`` is missing where it is needed, or has another length than the scores.
     DataError
-        Only targets or only non-targets; a run without trials.
+        All trials are targets, or all are non-targets; or the run has no trials.
     ConfigError
-        A path that is not a run's folder; matplotlib is not installed.
+        A path is not the folder of a run, or matplotlib is not installed.
 
     Notes
     -----
-    Martin et al. 1997. Normally distributed scores of equal variance give a straight line. Rates of 0 and 1 have no
-    place on these axes and are drawn at the edge. The equal error rate is that of the convex hull.
+    The plot is that of Martin et al. (1997). Normally distributed scores of equal variance give a straight line. Rates
+    of 0 and 1 are infinite on these axes and are drawn at the edge. The equal error rate is that of the convex hull of
+    the ROC.
 
     Examples
     --------

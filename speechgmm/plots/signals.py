@@ -43,18 +43,19 @@ def features(
     Parameters
     ----------
     values : (T, D) or (T,) array
-        Frames of features, drawn as colours, each dimension in standard deviations from its mean; or one feature, drawn
-        as a line in its own unit.
+        Frames of features (T, D), or one feature (T,). Frames are drawn as colours, each dimension in standard
+        deviations from its mean over the frames. One feature is drawn as a line in its own unit.
     hop : float
         Seconds from one frame to the next.
     start : float
-        Time where the first frame begins, in s.
+        Time at which the first frame begins, in s.
     segments : sequence or path, optional
-        (start, end, label) in s of each segment, or objects with these attributes, or a TextGrid.
+        The segments: tuples (start, end, label) with times in s, objects with these attributes, or the path of a
+        TextGrid file.
     tier : str, optional
-        Of the TextGrid; default: its only interval tier.
+        Name of the interval tier to draw of a TextGrid; default: the only one that the file has.
     title : str, optional
-        Above the axes.
+        Text above the axes.
     ax : Axes, optional
         Where to draw; default: a new figure.
     save : str or Path, optional
@@ -68,9 +69,11 @@ def features(
     Raises
     ------
     ShapeError
-        Values that are neither (T, D) nor (T,), or none.
-    DataError, ConfigError
-        A TextGrid that cannot be read; a segment without times and label; a hop that is not above 0.
+        The values are neither (T, D) nor (T,), or there are none.
+    DataError
+        The TextGrid cannot be read, or a segment has no times or no label.
+    ConfigError
+        ``hop`` is not above 0, or ``tier`` is given without a TextGrid.
 
     Examples
     --------
@@ -129,22 +132,25 @@ def spectrogram(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """Level over time and frequency, from Hann windows of 16 ms: from black, 60 dB below the loudest, to bright.
+    """Spectrogram: level over time and frequency, from Hann windows of 16 ms.
+
+    Black is 60 dB or more below the highest level, which is the brightest.
 
     Parameters
     ----------
     samples : (N,) array of float
         One channel of a recording.
     sample_rate : int
-        Hz.
+        Sample rate in Hz.
     start : float
         Time of the first sample, in s.
     segments : sequence or path, optional
-        (start, end, label) in s of each segment, or objects with these attributes, or a TextGrid.
+        The segments: tuples (start, end, label) with times in s, objects with these attributes, or the path of a
+        TextGrid file.
     tier : str, optional
-        Of the TextGrid; default: its only interval tier.
+        Name of the interval tier to draw of a TextGrid; default: the only one that the file has.
     title : str, optional
-        Above the axes.
+        Text above the axes.
     ax : Axes, optional
         Where to draw; default: a new figure.
     save : str or Path, optional
@@ -158,9 +164,11 @@ def spectrogram(
     Raises
     ------
     ShapeError
-        Samples that are not a vector, or fewer than a window of them.
-    DataError, ConfigError
-        Samples that are NaN or no numbers; a rate that is no whole number of Hz; a TextGrid that cannot be read.
+        The samples are not a vector, or fewer than one window.
+    DataError
+        A sample is NaN, infinite or not a number, the TextGrid cannot be read, or a segment has no times or no label.
+    ConfigError
+        The sample rate is not a whole number of Hz, or ``tier`` is given without a TextGrid.
 
     Examples
     --------

@@ -29,16 +29,18 @@ def training_curves(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """What EM gained with every iteration, for every class.
+    """The rise of the objective of EM with every iteration, a line for each class.
 
     Parameters
     ----------
     fits : run, Fit, sequence of float, or mapping from labels to Fit or sequence
-        Fits, or the objective (nats per frame) before each iteration and at the end, as ``Fit.trace``.
+        Fits, or the values of the objective as ``Fit.trace`` has them: before each iteration and at the end, in nats
+        per frame.
     gain : bool
-        Draw the gain since the start; else the objective itself, which differs between classes by more than it gains.
+        True: draw the gain since the start of training. False: draw the objective itself; it differs more between
+        classes than it rises in training.
     title : str, optional
-        Above the axes.
+        Text above the axes.
     ax : Axes, optional
         Where to draw; default: a new figure.
     save : str or Path, optional
@@ -47,8 +49,8 @@ def training_curves(
     Returns
     -------
     Axes
-        A line for each class. Of more than 8, those that gained least, the median and most have names. Of more than
-        500, every second, third, ... is drawn.
+        A line for each class. With more than 8 classes, only three lines have a name: those of the least, the median
+        and the largest gain. With more than 500 classes, only every second, third, ... class is drawn.
 
     Raises
     ------

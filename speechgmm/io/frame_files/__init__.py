@@ -41,7 +41,7 @@ KALDI_LIST: Final = "feats.scp"
 
 
 def frames_shape(source: FrameSource) -> tuple[int, int]:
-    """Frames and values in each, from the header where the format has one.
+    """The shape of the frames of one recording; for formats with a header, only the header is read.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def frames_shape(source: FrameSource) -> tuple[int, int]:
     Returns
     -------
     tuple of int
-        (T, D) of the rows that the source takes.
+        (T, D): the number of rows that the source takes, and the number of values in each.
 
     Raises
     ------
@@ -63,17 +63,17 @@ def frames_shape(source: FrameSource) -> tuple[int, int]:
 
 
 def read_frames(source: FrameSource) -> NDArray[np.float32]:
-    """The frames of one recording; of a part, only it is read.
+    """Read the frames of one recording. Of a file that holds more, only the rows that the source takes are read.
 
     Parameters
     ----------
     source
-        Where they stand.
+        The file of the frames, and their place in it.
 
     Returns
     -------
     ndarray
-        (T, D) float32. Values beyond it become infinite.
+        (T, D) float32. Values beyond the range of float32 become infinite.
 
     Raises
     ------
@@ -114,24 +114,25 @@ def _range(source: FrameSource, n_frames: int) -> tuple[int, int]:
 
 
 def list_sources(path: str | Path) -> dict[str, FrameSource]:
-    """The recordings whose frames a file or a folder holds.
+    """List the recordings whose frames a file or a folder contains.
 
     Parameters
     ----------
     path
-        A Kaldi list (``.scp``), an archive (``.ark``), an ``.npz`` file, a file of one recording, or a folder: one with
-        ``feats.scp`` is a Kaldi data directory; of another, all files with endings of the formats are taken.
+        A Kaldi list (``.scp``), an archive (``.ark``), an ``.npz`` file, a file of one recording, or a folder. A folder
+        with ``feats.scp`` is read as a Kaldi data directory; of any other folder, all files of known formats are taken.
 
     Returns
     -------
     dict
-        Id -> source, in the order of the file, or sorted. An id is the name in an archive or a list, or the path below
-        the folder without ending. An ``.npz`` file of a folder that holds one array has the id of its file.
+        The source of each recording by its id. Recordings of a file are in the order of the file, those of a folder are
+        sorted. The id is the name in the archive or list or, in a folder, the relative path without ending. An ``.npz``
+        file in a folder takes this path as its id too, if it holds one array.
 
     Raises
     ------
     DataError
-        Nothing is there, no frames are in it, or two recordings have the same id.
+        The path does not exist or contains no frames, or two recordings have the same id.
     """
     path = Path(path)
     if path.is_dir():

@@ -126,7 +126,7 @@ def mismatch(head: bytes, size: int) -> str:
 def write_htk(
     path: str | Path, frames: NDArray[np.floating[Any]], *, frame_shift: float = 0.01, kind: str = "USER"
 ) -> None:
-    """Write frames as an HTK file in big-endian order, whole or not at all.
+    """Write frames as an HTK file in big-endian order, completely or not at all.
 
     Parameters
     ----------
@@ -137,15 +137,15 @@ def write_htk(
     frame_shift
         Seconds from frame to frame.
     kind
-        HTK's name of the parameters, with qualifiers, such as ``MFCC_E_D``. With ``_C``, int16 are written, with an
-        offset and a scale for each column: half the size.
+        HTK's name of the parameters with its qualifiers, such as ``MFCC_E_D``. With ``_C``, values are compressed to
+        int16 with an offset and a scale for each column, which halves the size of the file.
 
     Raises
     ------
     ConfigError
-        No kind of HTK's, or one with a checksum (``_K``); frames of more values than its header can say.
+        HTK has no such kind, or the kind has a checksum (``_K``); or a frame has more values than the header can hold.
     DataError
-        The disk refuses.
+        The file cannot be written.
     """
     base, *letters = kind.split("_")
     if base not in BASE_KINDS or base in _NO_FRAMES or any(len(one) != 1 or one not in _WRITTEN for one in letters):

@@ -212,21 +212,21 @@ def _read_key(file: BinaryIO, path: Path) -> str | None:
 def write_ark(
     path: str | Path, recordings: Iterable[tuple[str, NDArray[np.floating[Any]]]], scp: str | Path | None = None
 ) -> None:
-    """Write the frames (T, D) of recordings as float matrices into a binary archive, one at a time.
+    """Write the frames of recordings as float matrices into a binary Kaldi archive, one recording at a time.
 
     Parameters
     ----------
     path
         The archive.
     recordings
-        (name, frames) of each.
+        (name, frames) of each recording, with frames (T, D).
     scp
-        A list of names and places, with the absolute path of the archive.
+        A list file to write too: names, and places in the archive, with its absolute path. None: no list.
 
     Raises
     ------
     DataError
-        A name is empty, has white space or stands twice; the disk refuses.
+        A name is empty, contains white space or occurs twice; or a file cannot be written.
     """
     places: dict[str, int] = {}
 

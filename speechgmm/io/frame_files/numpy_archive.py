@@ -131,10 +131,12 @@ def sources(path: Path) -> dict[str, FrameSource]:
 
 
 def write_npz(path: str | Path, recordings: Iterable[tuple[str, NDArray[np.floating[Any]]]]) -> None:
-    """Write the frames (T, D) of recordings under their names as float32, one at a time, whole or not at all.
+    """Write the frames (T, D) of recordings as float32 arrays with their names into an ``.npz`` file.
+
+    The file is written one recording at a time, and completely or not at all.
 
     Raises:
-        DataError: A name stands twice; the disk refuses.
+        DataError: A name occurs twice, or the file cannot be written.
     """
 
     def write(file: BinaryIO) -> None:

@@ -78,5 +78,5 @@ def stored(source: FrameSource) -> StoredFrames:
 
 
 def write_npy(path: str | Path, frames: NDArray[np.floating[Any]]) -> None:
-    """Write frames (T, D) as float32, whole or not at all. Raises DataError where the disk refuses."""
+    """Write frames (T, D) as float32, completely or not at all. Raises DataError where the file cannot be written."""
     write_atomically(Path(path), lambda file: npy.write_array(file, np.asarray(frames, np.float32, order="C"), (1, 0)))

@@ -22,13 +22,15 @@ class FrameSource:
     path
         The file.
     key
-        Name in an ``.npz`` file or a Kaldi archive. A Kaldi archive is searched for it, unless ``offset`` is given.
+        Name of the recording in an ``.npz`` file or a Kaldi archive. A Kaldi archive is searched for this name, unless
+        ``offset`` is given.
     offset
         Byte offset of the matrix in a Kaldi archive.
     first, stop
         Rows ``first`` to ``stop - 1`` are taken; by default all.
     dimension
-        Values in a frame; a file of another dimension is refused. Sphinx files do not store it: 13 is assumed there.
+        The expected number of values in a frame; a file with another number is refused. Sphinx files do not store this
+        number: for them the default is 13.
 
     Examples
     --------

@@ -70,9 +70,9 @@ def mismatch(head: bytes, size: int) -> str:
 
 
 def write_sphinx(path: str | Path, frames: NDArray[np.floating[Any]]) -> None:
-    """Write frames (T, D) in big-endian order, as sphinx_fe does; whole or not at all. Reading them needs D.
+    """Write frames (T, D) in big-endian order, as sphinx_fe does, completely or not at all.
 
-    Raises DataError where the disk refuses.
+    The file does not store D, so that a reader has to know it. Raises DataError where the file cannot be written.
     """
     values = np.asarray(frames, ">f4", order="C")
     write_atomically(Path(path), lambda file: file.write(values.size.to_bytes(4, "big") + values.tobytes()))

@@ -51,12 +51,12 @@ class LabelFormat:
     joined: bool = False  # whether such a file is the files of each, one after another
 
     def read(self, path: Path) -> list[Tier]:
-        """The tiers of a file. Raises and warns as `read_tiers`."""
+        """The tiers of a file in this format. Errors and warnings are those of `read_tiers`."""
         tiers: list[Tier] = self._function("read")(path)
         return tiers
 
     def write(self, recordings: Sequence[LabelledRecording]) -> str:
-        """The text of a file with recordings. Raises as `labels_as_text`."""
+        """The labels of recordings as the text of a file in this format. Errors are those of `labels_as_text`."""
         text: str = self._function(self.writer)(recordings)
         return text
 
@@ -90,7 +90,7 @@ RAVEN_COLUMN: Final = "Begin Time (s)"
 
 
 def format_by_suffix(path: Path) -> LabelFormat | None:
-    """The format that the name of a file says; None: none.
+    """The format with the suffix of a file name; None where no format has this suffix.
 
     >>> [format_by_suffix(Path(name)).name for name in ("a.textgrid", "a.Table.1.selections.txt", "a.txt")]
     ['textgrid', 'raven', 'audacity']
@@ -101,11 +101,13 @@ def format_by_suffix(path: Path) -> LabelFormat | None:
 
 
 def format_of(path: Path, name: str | None = None) -> LabelFormat:
-    """The format of a file to read: the one that is named, or by its suffix; a ``.txt`` by its first line, too.
+    """The format of a file to read: the format ``name``, or the format that the suffix of the file tells.
+
+    For ``.txt``, the first line of the file tells whether it is of Raven or of Audacity.
 
     Raises:
-        ConfigError: There is no such format.
-        DataError: The suffix is of none.
+        ConfigError: There is no format ``name``.
+        DataError: No format has the suffix of the file.
     """
     if name is not None:
         if name not in FORMATS:
@@ -125,23 +127,26 @@ def _begins_as_raven(path: Path) -> bool:
 
 
 def read_tiers(path: Path, format: str | None = None) -> list[Tier]:
-    """The tiers of a label file; formats without tiers have one without a name.
+    """Read all tiers of a label file; a file in a format without tiers gives one tier with an empty name.
 
     Raises:
-        ConfigError: There is no such format; praatio, which reads TextGrids, is not installed.
-        DataError: The file cannot be read; what is wrong is named with its place.
+        ConfigError: There is no such format, or praatio, which reads TextGrids, is not installed.
+        DataError: The file cannot be read; the message names the fault and its place in the file.
 
     Warns:
-        UserWarning: Labels of 0 s are left out.
+        UserWarning: The file has labels of 0 s, which are left out.
     """
     return format_of(path, format).read(path)
 
 
 def tier_of(tiers: Sequence[Tier], name: str | None, key: str = "tier", what: str = "tier") -> Tier:
-    """The tier of a name, or the only one; ``key`` and ``what`` are what messages call the name and a tier.
+    """The tier called ``name`` or, if ``name`` is None, the only tier.
+
+    Messages call the setting of the name ``key``, and a tier ``what``.
 
     Raises:
-        DataError: There is none, or several and none is named, or two are of this name; the tiers are named.
+        DataError: There is no such tier, two tiers have this name, or there are several tiers and ``name`` is None;
+            the message lists the names of the tiers.
 
     >>> tier_of([Tier("words", []), Tier("phones", [])], "phones").name
     'phones'
@@ -163,37 +168,37 @@ def tier_of(tiers: Sequence[Tier], name: str | None, key: str = "tier", what: st
 def read_labels(
     path: Path, *, tier: str | None = None, recording: str | None = None, format: str | None = None
 ) -> list[FileLabel]:
-    """The labels of one tier, sorted by their times.
+    """Read the labels of one tier of a label file, sorted by their times.
 
     Parameters
     ----------
     path
-        The file; its suffix says its format: ``.TextGrid``, ``.eaf``, ``.txt`` (Audacity, or Raven by its header),
+        The file. Its suffix tells the format: ``.TextGrid``, ``.eaf``, ``.txt`` (Audacity, or Raven by its header),
         ``.ctm``, ``.rttm``, ``.uem``, ``.csv``, ``.tsv``, ``.json``.
     tier
-        Name of the tier; None: the file has only one.
+        Name of the tier; None: the only tier of the file.
     recording
-        Name of a recording, with or without folder and ending, whose labels are wanted of a file of several; labels
-        without the name of a recording are of any. None: those of all.
+        Name of the recording whose labels are returned, with or without folder and ending. Labels without the name
+        of a recording belong to every recording. None: the labels of all recordings of the file.
     format
-        Name of the format, where the suffix does not say it.
+        Name of the format, for files whose suffix does not tell it.
 
     Returns
     -------
     list of FileLabel
-        Text, start and end in s; speaker, recording and confidence where the file has them.
+        The labels with text, start and end in s, and with speaker, recording and confidence if the file has them.
 
     Raises
     ------
     ConfigError
-        There is no such format; praatio, which reads TextGrids, is not installed.
+        There is no such format, or praatio, which reads TextGrids, is not installed.
     DataError
-        The file cannot be read; there is no such tier, or no label of the recording (those that there are, are named).
+        The file cannot be read, or has no such tier or no label of the recording; the message names those it has.
 
     Warns
     -----
     UserWarning
-        Labels of 0 s are left out.
+        The file has labels of 0 s, which are left out.
 
     Examples
     --------
@@ -219,7 +224,9 @@ def read_labels(
 
 
 def is_of(label: FileLabel, recording: Path) -> bool:
-    """Whether a label's file names a recording; either may have folders, and the ending may be missing on one side.
+    """Whether a label belongs to a recording, by the name of the recording in the label file.
+
+    Folders are ignored, and one of the two names may lack the ending.
 
     >>> is_of(FileLabel("a", 0, 1, recording="call"), Path("x/call.wav"))
     True
@@ -231,11 +238,12 @@ def is_of(label: FileLabel, recording: Path) -> bool:
 
 
 def labels_as_text(recordings: Sequence[LabelledRecording], format: str) -> str:
-    """Labels of recordings in a format.
+    """The labels of recordings as the text of a file in a format.
 
     Raises:
-        ConfigError: There is no such format, or it is read alone; several recordings for a format that holds one.
-        DataError: What cannot stand in the format: overlapping labels in a TextGrid, spaces in a CTM.
+        ConfigError: There is no such format, or this package only reads it; or there are several recordings, and a
+            file of this format holds one.
+        DataError: The format cannot hold the labels, such as overlapping labels in a TextGrid or spaces in a CTM.
 
     >>> from speechgmm.io.timed_labels import TimedLabel
     >>> one = LabelledRecording(Path("a.wav"), 1.0, {"birds": [TimedLabel("robin", 0.5, 1.0)]})
@@ -255,9 +263,9 @@ def labels_as_text(recordings: Sequence[LabelledRecording], format: str) -> str:
 
 
 def write_labels(path: Path, recordings: Sequence[LabelledRecording], format: str | None = None) -> None:
-    """Write labels, whole or not at all, in the format of the suffix or the one that is named.
+    """Write labels to a file, completely or not at all, in ``format`` or in the format that its suffix tells.
 
-    Raises as `labels_as_text`; the disk's errors are DataErrors too.
+    Raises the errors of `labels_as_text`, and DataError where the file cannot be written.
     """
     by_suffix = format_by_suffix(path)
     from speechgmm.io.atomic import write_text

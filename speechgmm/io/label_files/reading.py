@@ -12,7 +12,7 @@ from speechgmm.io.timed_labels import TimedLabel, checked_labels
 
 @dataclass(frozen=True, slots=True)
 class FileLabel(TimedLabel):
-    """A label that stands in a file: text, start and end in s, and what the file says beside it.
+    """A label of a label file: text, start and end in s, and confidence, speaker and recording if the file has them.
 
     >>> FileLabel("robin", 0.5, 1.25, recording="garden").duration
     0.75
@@ -28,7 +28,7 @@ class FileLabel(TimedLabel):
 
 
 class Tier(NamedTuple):
-    """The labels of one tier, in the order of their times; the name is empty where a format has no tiers."""
+    """The labels of one tier, sorted by their times. For formats without tiers, the name is empty."""
 
     name: str
     labels: Sequence[FileLabel]

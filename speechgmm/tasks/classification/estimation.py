@@ -62,30 +62,30 @@ def train_classes(
     map: Mapper | None = None,
     **options: Unpack[ClassOptions],
 ) -> ClassModels:
-    """Train one mixture per class by maximum likelihood, with uniform priors.
+    """Train one mixture per class by maximum likelihood, with uniform class priors.
 
-    Every class has its own random generator, made from ``seed`` and the label.
+    The random generator of each class depends on ``seed`` and the label only.
 
     Parameters
     ----------
     frames_by_label : mapping of str to array_like (N_c, D)
         The frames of each class.
     n_components : int, optional
-        Number of components of every class; default: as many as the frames of the class can estimate
-        (``components_for``: 32, or one per 25 frames for a class with fewer than 800 frames).
+        Components of every class; default: 32, and one for each 25 frames for a class of fewer than 800 frames
+        (``components_for``).
     variance_floor : float, default 0.01
-        Least variance of each dimension, as a share of the variance of the frames of all classes together. All classes
-        share this floor.
+        The least variance in each dimension, as a share of the variance of all frames of all classes.
     seed, max_iter, covariance, init, n_init, tol, dead_components, precision
-        As in ``fit_gmm``; "tied" is one covariance for all components of a class.
+        As in ``fit_gmm``. With covariance "tied", all components of one class share a covariance.
     n_jobs : int, default -1
-        The largest number of workers that train classes in parallel; every value gives the same bytes. -1 is one per
-        core, -2 is one fewer; a negative number is one worker in a worker process and in any thread but the main one.
-        Workers are threads, or processes where there are many small classes. With fewer classes than workers, the
-        threads share the frames of one class after another. Training that lasts only milliseconds takes one worker.
+        The largest number of workers that train classes in parallel. It does not change the result. -1 is one worker
+        per core, -2 is one fewer. A negative number means one worker within a worker process and within any thread
+        but the main one. Workers are threads, or processes where there are many small classes. With fewer classes
+        than workers, classes are trained one after another, and threads share the frames of a class. Training that
+        takes only milliseconds uses one worker.
     map : callable, optional
-        Called like the built-in ``map`` on the classes, for example to train them in parallel, in place of ``n_jobs``;
-        it must return results in the order of the classes.
+        Called like the built-in ``map`` on the classes, for example to train them in parallel; it replaces
+        ``n_jobs``. It must return results in the order of the classes.
 
     Returns
     -------
@@ -94,16 +94,16 @@ def train_classes(
     Raises
     ------
     DataError
-        No classes.
+        There are no classes.
     ShapeError, FitError
-        Frames that ``fit_gmm`` refuses; the message names the class.
+        ``fit_gmm`` refuses the frames of a class; the message names the class.
     ConfigError
-        An option out of range; ``n_jobs`` beside ``map``.
+        An option is out of range, or both ``n_jobs`` and ``map`` are given.
 
     Warns
     -----
     FitWarning
-        Classes with few frames for their components, and the warnings of ``fit_gmm``; one warning for all classes.
+        Classes have few frames for their components, or ``fit_gmm`` warns of classes; one warning names them all.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def adapt_classes(
     n_jobs: int = ALL_CORES,
     map: Mapper | None = None,
 ) -> ClassModels:
-    """One mixture per class, adapted by MAP from a background model that the result carries along.
+    """Adapt one mixture per class by MAP from a background model. The result contains the background model.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def adapt_classes(
     relevance, parameters, max_iter, tol, floor, precision
         As in ``adapt_map``.
     n_jobs, map
-        As in ``train_classes``; every value gives the same bytes.
+        As in ``train_classes``; they do not change the result.
 
     Returns
     -------
@@ -161,11 +161,11 @@ def adapt_classes(
     Raises
     ------
     DataError
-        No classes.
+        There are no classes.
     ShapeError, FitError
-        See ``adapt_map``; the message names the class.
+        ``adapt_map`` refuses the frames of a class; the message names the class.
     ConfigError
-        An option out of range; ``n_jobs`` beside ``map``.
+        An option is out of range, or both ``n_jobs`` and ``map`` are given.
 
     Examples
     --------

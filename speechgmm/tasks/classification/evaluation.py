@@ -71,13 +71,14 @@ def evaluate(
 ) -> Evaluation | None:
     """Accuracy, balanced accuracy and, with more than five classes, top-3 accuracy; None where nothing was tested.
 
-    Intervals are by resampling groups where the configuration names them (``corpus.group``), else Wilson's, which takes
-    items as independent. With folds, metrics are of all folds pooled, with each fold's own beside them. Where one of
-    two classes is a ``target``, EER, minDCF (at the prior and costs of ``decision``) and Cllr_min come first.
-    ``by_frames`` adds the share of frames that lie in items decided rightly, where items are segments of recordings.
+    Intervals come from resampling groups where the configuration names a group (``corpus.group``). Otherwise they are
+    Wilson intervals, which take items as independent. With folds, the metrics are those of the pooled scores of all
+    folds, and each fold also has its own accuracy. ``target`` names one of two classes: EER, minDCF (at the prior and
+    costs of ``decision``) and Cllr_min then come first. ``by_frames`` adds frame accuracy, for items that are segments:
+    the share of frames that lie in correctly classified items.
 
     Raises:
-        DataError: A target, and only targets or only non-targets in the test.
+        DataError: There is a ``target``, and the test has only targets or only non-targets.
     """
     if not scores.ids:
         return None

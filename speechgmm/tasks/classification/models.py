@@ -33,16 +33,16 @@ _MOVED = dict.fromkeys(("ClaimModels", "Cohort", "Method"), "speechgmm.tasks.ver
 class ClassModels:
     """One mixture per class, in one feature space.
 
-    ``temperature`` is the factor beta on total log-likelihoods in posteriors (``fit_temperature``); None: not fitted.
-    With ``bayesian``, frames are scored by predictive densities, and ``models`` are the plug-in mixtures.
+    ``temperature`` is the factor beta of total log-likelihoods in posteriors (``fit_temperature``); None: not fitted.
+    With ``bayesian``, frames are scored by the predictive densities of these posteriors and not by ``models``.
 
     Raises
     ------
     DataError
-        No classes; a label twice; ``top_components`` without ``ubm``; ``bayesian`` together with ``ubm``.
+        No classes, or a label twice; ``top_components`` without ``ubm``; ``bayesian`` together with ``ubm``.
     ShapeError
-        Another number of models or priors than of labels; models of different dimensions; priors that do not sum to
-        one; a temperature that is negative or not finite; more ``top_components`` than the background model has.
+        The numbers of labels, models and priors differ; models have different dimensions; priors do not sum to one;
+        the temperature is negative or not finite; the background model has fewer than ``top_components``.
 
     >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
     >>> ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5])).classify([[8.0], [7.5]])
@@ -112,13 +112,13 @@ class ClassModels:
         return ()
 
     def more(self) -> tuple[dict[str, Any], dict[str, Floats]]:
-        """What a model file holds beside the classes: entries of its header, and tensors."""
+        """What a model file contains in addition to the classes: entries of the header, and tensors."""
         return {}, {}
 
     def suited_to(self, n_frames: int) -> Self:
-        """The same models, scored by compiled loops where that is worth it for so many frames in all.
+        """The same models; compiled loops score the frames where this is faster for ``n_frames`` in total.
 
-        Ask with all frames of the work, and not with those of one worker: the loops agree with numpy within rounding.
+        Give the frames of all workers together, not of one: compiled loops and numpy differ by rounding errors.
         """
         suited = copy(self)
         if isinstance(self._stack, Stack):
@@ -131,9 +131,9 @@ class ClassModels:
         Raises
         ------
         ShapeError
-            Frames that are not (T, D), with D as in the models.
+            The frames are not (T, D) with the D of the models.
         DataError
-            No frames; a value that is NaN or infinite.
+            There are no frames, or a value is NaN or infinite.
         """
         means = frame_means(self._stack.log_likelihoods(frames))
         return (means if self.top_components is None else means[1:])[: len(self.labels)]
@@ -141,13 +141,13 @@ class ClassModels:
     def mean_log_likelihood_ratios(self, frames: ArrayLike) -> Floats:
         """Mean log-likelihood under every class minus that under the background model, (C,) nats per frame.
 
-        These ratios are scores, not calibrated log-likelihood ratios (Reynolds et al. 2000, eq. 5). With
-        ``top_components``, the same components are summed in both log-likelihoods.
+        The ratios are not calibrated (Reynolds et al. 2000, eq. 5). With ``top_components``, the likelihoods of the
+        class and of the background model are summed over the same components.
 
         Raises
         ------
         DataError
-            There is no background model; otherwise as ``mean_log_likelihoods``.
+            There is no background model, or the frames are refused by ``mean_log_likelihoods``.
 
         >>> ubm, ann = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 2.0))
         >>> ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm).mean_log_likelihood_ratios([[2.0], [2.0]])
@@ -156,14 +156,14 @@ class ClassModels:
         return self._ratios(frames)[: len(self.labels)]
 
     def raw_scores(self, recordings: Sequence[ArrayLike]) -> Floats:
-        """Scores (C, N) in nats per frame of the claims that N recordings, of frames (T, D) each, are of the classes.
+        """Scores (C, N) in nats per frame of N recordings, frames (T, D) each, against the claim of each class.
 
-        The errors are those of ``mean_log_likelihood_ratios``.
+        Raises the errors of ``mean_log_likelihood_ratios``.
         """
         return np.stack([self._ratios(frames) for frames in recordings], axis=1)
 
     def claim_scores(self, recordings: Sequence[ArrayLike]) -> ClaimScores:
-        """The ``raw_scores`` of claims, for recordings of frames (T, D) each; they are normalised by no cohort."""
+        """The ``raw_scores`` of recordings, frames (T, D) each, as scores of claims without normalisation."""
         raw = self.raw_scores(recordings)
         return ClaimScores(raw, raw, None)
 
@@ -175,7 +175,7 @@ class ClassModels:
         return means[1:] - means[0] if background is None else means - frame_means(background.log_likelihoods(frames))
 
     def only(self, label: str) -> Self:
-        """The models reduced to the class ``label``. Raises `DataError` for a label that is no class."""
+        """The models with the class ``label`` only; `DataError` where there is no such class."""
         if label not in self.labels:
             raise DataError(f"no class {label!r}; the models are of {first_few(self.labels, 10)}")
         number = self.labels.index(label)
@@ -191,16 +191,16 @@ class ClassModels:
 
     @property
     def norm_by_recordings(self) -> str | None:
-        """The norm of the scores where it measures every class on recordings of a cohort; None: there is none."""
+        """The score normalisation, if it needs recordings of a cohort for every class; None: it needs none."""
         return None
 
     def with_class(
         self, label: str, model: AnyGMM, posterior: BayesianGMM | None, recordings: Recordings, parts: Recordings = ()
     ) -> Self:
-        """The models with one more class, and its posterior where the others have one.
+        """The models with one more class; ``posterior`` is needed where the other classes have one.
 
-        A uniform prior stays uniform, another gives the class the mean of the others' share. ``recordings`` are the
-        frames (T, D) of the cohort's, where ``norm_by_recordings`` needs them; ``parts`` those of the class's own.
+        The prior of the new class is the mean of the other priors. ``recordings`` are the frames (T, D) of cohort
+        recordings, where ``norm_by_recordings`` needs them; ``parts`` are the frames of recordings of the new class.
         """
         priors = np.exp(self.log_priors)
         priors = np.append(priors, priors.mean())
@@ -216,7 +216,7 @@ class ClassModels:
     def with_model(
         self, number: int, model: AnyGMM, recordings: Recordings, parts: Recordings = (), keep: float = 1.0
     ) -> Self:
-        """The models with another model of class ``number``; ``recordings`` and ``parts`` as of ``with_class``.
+        """The models with another model for class ``number``; ``recordings`` and ``parts``: see ``with_class``.
 
         ``keep`` is the weight of the earlier data of the class, from 0 to 1.
         """
@@ -230,17 +230,17 @@ class ClassModels:
         return {}
 
     def winner(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> int:
-        """The number of the class to decide for, given the mean log-likelihoods (C,) of ``n_frames`` frames.
+        """The number of the predicted class, from mean log-likelihoods (C,) in nats per frame over ``n_frames``.
 
-        With a temperature it is the class with the highest posterior, so that priors count; without one, the class with
-        the highest likelihood. Among equal posteriors (as at temperature 0 with uniform priors) likelihood decides.
+        With a temperature, the class with the highest posterior is predicted, so that priors count; without one, the
+        class with the highest likelihood. The likelihood decides between classes with equal posteriors.
 
         Raises
         ------
         ShapeError
-            Another number of values than of classes; ``n_frames`` below 1.
+            There is not one value per class, or ``n_frames`` is below 1.
         DataError
-            A value that is NaN.
+            A value is NaN.
         """
         means = self._checked_means(mean_log_likelihoods, n_frames)
         if self.temperature is None:
@@ -249,21 +249,21 @@ class ClassModels:
         return int(np.where(scores == scores.max(), means, -np.inf).argmax())
 
     def classify(self, frames: ArrayLike) -> str:
-        """The label to decide for, given frames (T, D). Errors: see ``mean_log_likelihoods`` and ``winner``."""
+        """The predicted label of frames (T, D), by ``winner``. Raises the errors of ``mean_log_likelihoods``."""
         return self.labels[self.winner(self.mean_log_likelihoods(frames), len(np.asarray(frames)))]
 
     def posteriors(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
-        """Class posteriors (C,) of a recording of ``n_frames`` frames, given its mean log-likelihoods (C,).
+        """Class posteriors (C,) of a recording, from its mean log-likelihoods (C,) in nats per frame over ``n_frames``.
 
-        They are softmax(beta * n_frames * mean_log_likelihoods + log_priors), with beta the fitted ``temperature``.
-        Frames are far from independent, so that without beta nearly every posterior would be 0 or 1.
+        They are softmax(beta * n_frames * mean_log_likelihoods + log_priors), where beta is the ``temperature``. Frames
+        are not independent: without beta nearly every posterior would be 0 or 1.
 
         Raises
         ------
         DataError
-            No temperature was fitted; a value that is NaN.
+            The models have no temperature, or a value is NaN.
         ShapeError
-            Another number of values than of classes; ``n_frames`` below 1.
+            There is not one value per class, or ``n_frames`` is below 1.
 
         >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
         >>> models = ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5]), temperature=0.1)

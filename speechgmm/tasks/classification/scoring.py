@@ -34,7 +34,7 @@ _MOVED = dict.fromkeys(("Judged", "judge_recordings"), "speechgmm.tasks.verifica
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Test utterances against all classes."""
+    """Scores of test utterances under all classes."""
 
     ids: tuple[str, ...]
     true: tuple[str, ...]
@@ -69,7 +69,7 @@ class Scores:
 
 
 def score(job: "Job", features: "Features", models: ClassModels, what: str | None = "scoring the test split") -> Scores:
-    """Score the split ``test`` against every class; what wins is the class of the highest posterior."""
+    """Score the split ``test`` against every class, and predict each utterance's class (``ClassModels.winner``)."""
     group = job.experiment.config.corpus.group
     with job.console.stage("score"):
         tests = features.of_split("test")
@@ -197,27 +197,28 @@ def score_recordings(
     speaker: str | None = None,
     n_jobs: int = 1,
 ) -> Iterator[tuple[AudioSource, list[Scored] | DataError]]:
-    """Score recordings, in their order. Yields each path with its scores, or with a DataError if it cannot be scored.
+    """Score recordings against a model, in their order. Yields each path with its scores, or with a ``DataError``.
 
     Parameters
     ----------
     model
-        The model file, from ``read_model_file``.
+        From ``read_model_file``.
     paths
-        Recordings of any format, sampling rate and number of channels that the configuration of the model allows.
+        Recordings of any format, rate and channel count that the model's configuration allows.
     window
-        Length in s of the windows to score; None: each recording is scored as a whole.
+        Length in seconds of windows that are scored one by one; None: each recording is scored as a whole.
     hop
-        Time in s from the start of one window to the start of the next; default: ``window``.
+        Seconds from the start of one window to the start of the next; default: the length of the window.
     speaker
-        With ``cmvn: speaker``, the one speaker of all recordings; None: each recording counts as its own speaker.
+        For models with ``cmvn: speaker``: the speaker of all recordings; None: each recording has its own speaker.
     n_jobs
-        Number of workers.
+        Number of parallel workers.
 
     Raises
     ------
     ConfigError
-        The model has no front end; ``window`` is shorter than a frame, or missing for segments; ``hop`` without it.
+        The model has no front end; ``window`` is None for a model of segments; ``hop`` has no ``window``; ``window``
+        or ``hop`` is shorter than the frame shift; ``speaker`` is given for a model without ``cmvn: speaker``.
 
     >>> from pathlib import Path
     >>> from speechgmm import read_model_file, run
@@ -255,10 +256,9 @@ def score_recordings(
 
 
 def check_windows(audio: AudioInput, window: float | None, hop: float | None) -> FrontEnd:
-    """The front end whose frames windows hold.
+    """The front end that makes the frames of windows.
 
-    Raises:
-        ConfigError: A hop without a window; one of the two that is no number, or shorter than the time between frames.
+    Raises ConfigError for a hop without a window, and for a window or hop that is shorter than the frame shift.
     """
     plan = front_end(audio.features, audio.sample_rate)
     if hop is not None and window is None:

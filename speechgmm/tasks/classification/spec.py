@@ -9,7 +9,7 @@ from speechgmm.setting import FORBID_UNKNOWN, setting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringSpec:
-    """How log-likelihoods become decisions and posteriors."""
+    """Settings of scoring: how log-likelihoods become decisions and posteriors."""
 
     __pydantic_config__ = FORBID_UNKNOWN
 

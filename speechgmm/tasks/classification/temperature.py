@@ -18,18 +18,20 @@ _ROWS: Final = 4096  # recordings at once
 
 
 def fit_temperature(total_log_likelihoods: ArrayLike, true_indices: ArrayLike, log_priors: ArrayLike) -> float:
-    """The beta that makes softmax(beta * total_log_likelihoods + log_priors) the best held-out posterior.
+    """Fit the factor beta of the posteriors softmax(beta * total_log_likelihoods + log_priors) on held-out recordings.
 
-    An *inverse* temperature: it multiplies. With 1 likelihoods stay as they are; a smaller one makes posteriors softer.
-    ``total_log_likelihoods`` (N, C) are in nats, summed over each recording's frames; ``true_indices`` (N,) are the
-    numbers of the true classes. Maximises the log-posterior of smoothed targets, (N + 1) / (N + 2) for the true class
-    and the rest shared among the others (after Platt 1999, eq. 3), so that scores without an error still give a finite
-    beta. The objective is concave in beta. 0.0: the scores do not speak for the true classes at all,
-    and posteriors are the priors.
+    beta is an *inverse* temperature. With beta 1 the likelihoods are unchanged; a smaller beta makes posteriors
+    softer. ``total_log_likelihoods`` (N, C) are in nats, summed over the frames of each recording; ``true_indices``
+    (N,) are the numbers of the true classes; ``log_priors`` (C,) are in nats.
+
+    beta maximises the mean log posterior of smoothed targets: (N + 1) / (N + 2) for the true class, the rest shared
+    equally among the other classes (after Platt 1999, eq. 3). Smoothing keeps beta finite where no recording is
+    misclassified. The objective is concave in beta. The result 0.0 means that the scores carry no evidence for the
+    true classes; the posteriors are then the priors.
 
     Raises:
-        ShapeError: Scores that are not (N, C), indices or priors that do not fit them.
-        DataError: Fewer than two classes, no recordings, scores that are not finite.
+        ShapeError: The scores are not (N, C), or indices or priors do not fit them.
+        DataError: There are fewer than two classes or no recordings, or a score is not finite.
 
     >>> scores = [[0.0, -30.0], [-20.0, 0.0], [0.0, -40.0], [0.0, -10.0]]
     >>> round(fit_temperature(scores, [0, 1, 0, 1], np.log([0.5, 0.5])), 4)

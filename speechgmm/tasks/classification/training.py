@@ -69,7 +69,7 @@ def train(job: Job, features: Features, others: Others | None = None) -> Trained
     """Train every class of the split ``train``, and fit the temperature by cross-validation within it.
 
     Raises:
-        FitError: A class with too few frames for its components (all are listed), or a feature that is constant.
+        FitError: Classes have too few frames for their components (all are named), or a feature is constant.
         DataError: The disk is full.
     """
     with job.console.stage("train"):

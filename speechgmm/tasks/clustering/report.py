@@ -12,7 +12,7 @@ from speechgmm.errors import first_few
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.parts import Picture, Section, Table, percent
 from speechgmm.tasks.clustering.plots import plot_clusters
-from speechgmm.tasks.clustering.summary import UNSURE
+from speechgmm.tasks.clustering.spec import UNSURE
 
 LISTED: Final = 30
 

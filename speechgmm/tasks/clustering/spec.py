@@ -1,11 +1,14 @@
 """The ``clustering`` section of a configuration."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from speechgmm.clustering.methods import Choice, Kind, Method, check_choice
 from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
+
+UNSURE: Final = 0.05
+"""A silhouette below this: the recording is as near to another cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

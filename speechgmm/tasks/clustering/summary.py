@@ -12,12 +12,10 @@ from speechgmm.io.samples import AudioSource
 from speechgmm.io.tables import table
 from speechgmm.report.text import aligned
 from speechgmm.tasks.clustering.recordings import RecordingClusters
+from speechgmm.tasks.clustering.spec import UNSURE
 
 SHOWN = 40
 """Clusters that are printed; the table has all."""
-
-UNSURE = 0.05
-"""A silhouette below this: the recording is as near to another cluster."""
 
 
 def draw(done: RecordingClusters, names: Sequence[str], path: Path) -> None:

@@ -23,7 +23,7 @@ _GAP_LEVEL: Final = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation and who speaks when in it."""
+    """The samples of a conversation, and its turns: who speaks when."""
 
     samples: NDArray[np.float32]  # (N,) in [-1, 1]
     turns: tuple[Turn, ...]
@@ -37,21 +37,21 @@ def make_conversation(
     turn: tuple[float, float] = (1.0, 5.0),
     gap: tuple[float, float] = (0.0, 0.5),
 ) -> Conversation:
-    """Cut recordings into turns and let their speakers take them in a drawn order.
+    """Make a conversation: cut the recording of each speaker into turns, and put the turns in a random order.
 
-    A speaker whose turns are all that is left ends the conversation: nobody answers themselves.
+    The same speaker never has two turns in a row. The conversation ends when only turns of the last speaker are left.
 
     Args:
-        recordings: Speaker and samples (N,), once for each speaker.
-        sample_rate: Of all, in Hz.
-        seed: Of what is drawn.
-        turn: Least and greatest length of a turn in s, drawn uniformly; what is left of a recording is a last turn
-            where it is as long as the least.
-        gap: The same of the pauses before turns.
+        recordings: (speaker, samples (N,)) for each speaker, once.
+        sample_rate: Sample rate of all recordings in Hz.
+        seed: Random seed for lengths and order.
+        turn: Least and greatest length of a turn in s; lengths are drawn uniformly. The end of a recording is a turn
+            too if it has the least length.
+        gap: Least and greatest length in s of the pauses before turns; lengths are drawn uniformly.
 
     Raises:
-        DataError: No recording, one shorter than a turn, or a speaker twice.
-        ConfigError: Lengths out of order.
+        DataError: There is no recording, a recording is shorter than a turn, or a speaker occurs twice.
+        ConfigError: A least length is above its greatest length, or a length is invalid.
 
     >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 16000))
     >>> made = make_conversation([("ann", noise[0]), ("bob", noise[1])], 8000, turn=(0.5, 1.0), gap=(0.1, 0.1))
@@ -109,28 +109,28 @@ def natural_conversation(
     statistics: TurnStatistics = PUBLISHED,
     seed: int | Sequence[int] = 0,
 ) -> Conversation:
-    """Let the speakers of recordings talk to each other, with turns, gaps and overlaps drawn from statistics.
+    """Make a conversation of the speakers of recordings, with turns, gaps and overlaps drawn from statistics.
 
     Parameters
     ----------
     recordings
-        Speaker and samples (N,), once for each speaker.
+        (speaker, samples (N,)) for each speaker, once.
     sample_rate
-        Of all, in Hz.
+        Sample rate of all recordings in Hz.
     statistics
-        What is drawn (`turn_statistics` measures it in references).
+        The distributions to draw from; `turn_statistics` measures them in reference turns.
     seed
-        Of what is drawn.
+        Random seed.
 
     Returns
     -------
     Conversation
-        Where two speak at once, their samples are added. The turns are sorted by their starts.
+        The samples and the turns, sorted by their starts. Where two speakers overlap, their samples are added.
 
     Raises
     ------
     DataError
-        No recording, or a speaker twice; all recordings are shorter than the first turn.
+        There is no recording, a speaker occurs twice, or all recordings are shorter than the first turn.
 
     Examples
     --------

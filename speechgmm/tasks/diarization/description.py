@@ -20,7 +20,7 @@ def describe(path: Path) -> Iterator[str]:
     if found.vbx is None:
         yield f"merging stops at {found.threshold:.2f} nats, learnt from {learnt.n_conversations} conversations"
     else:
-        yield f"speakers are found by {_in_words(found.vbx)}"
+        yield f"speakers are found by {_in_words(found.vbx)}, tried on {learnt.n_conversations} conversations"
     if found.overlap is not None:
         yield f"detector of overlap: two mixtures of {found.overlap.one.n_components} Gaussians each"
 

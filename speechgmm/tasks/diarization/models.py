@@ -37,7 +37,7 @@ _AT_ONCE: Final = 120
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Diarizer:
-    """All that is learnt before a conversation is heard."""
+    """A trained diarizer: background model, speaker space, threshold, and settings."""
 
     ubm: DiagGMM
     space: SpeakerSpace
@@ -49,14 +49,14 @@ class Diarizer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Division:
-    """A recording divided among some speakers."""
+    """A division of the frames of speech of a recording among speakers."""
 
     labels: Labels  # (T,) of the frames of speech, speakers numbered in the order of their first turns
     next_ratio: float  # log ratio of the merge that would come next, nats; -inf for one speaker
 
     @property
     def n_speakers(self) -> int:
-        """How many there are."""
+        """The number of speakers."""
         return int(self.labels.max()) + 1
 
 
@@ -103,18 +103,18 @@ class Heard:
 def divisions(
     diarizer: Diarizer, frames: ArrayLike, speech: ArrayLike, *, n_speakers: int | None = None
 ) -> list[Division]:
-    """Divide a recording among ever fewer speakers: from the spec's ``first``, in order, to one.
+    """Divide a recording among many speakers, then among fewer and fewer by merging two of them, down to one.
 
     Args:
-        diarizer: What was learnt.
-        frames: (T, D) of the whole recording.
-        speech: (T,) which of them are speech.
-        n_speakers: How many there are, where that is known: a division among so many is then among those found, unless
-            the recording has fewer turns of the least duration.
+        diarizer: The trained diarizer.
+        frames: (T, D) frames of the whole recording.
+        speech: (T,) booleans, True for frames of speech.
+        n_speakers: The number of speakers, where it is known. One division then has this number, unless the recording
+            has fewer turns of the least duration.
 
     Raises:
         DataError: No frame is speech.
-        ShapeError: Frames that do not fit the model.
+        ShapeError: The frames do not fit the model.
     """
     spec = diarizer.spec
     heard = windows_heard(diarizer, frames, speech)
@@ -133,11 +133,12 @@ def divisions(
 
 
 def choose(found: Sequence[Division], *, threshold: float | None = None, n_speakers: int | None = None) -> Division:
-    """The division at which to stop: the first whose next merge is at or below the threshold, or that with a number.
+    """Choose one of several divisions: the first with a ``next_ratio`` of at most ``threshold`` (nats), or the one with
+    ``n_speakers``.
 
     Raises:
-        DataError: There are not so many speakers in any division.
-        ConfigError: Neither of the two, or both.
+        DataError: No division has this number of speakers.
+        ConfigError: Neither ``threshold`` nor ``n_speakers`` is given, or both are.
 
     >>> two = Division(np.array([0, 1]), 3.0)
     >>> one = Division(np.array([0, 0]), -np.inf)
@@ -158,10 +159,10 @@ def choose(found: Sequence[Division], *, threshold: float | None = None, n_speak
 
 
 def turns_of(labels: ArrayLike, speech: ArrayLike, *, shift: float, offset: float, bridge: float = 0.0) -> list[Turn]:
-    """Turns in seconds of labels (n,) of the n frames that are speech, (T,).
+    """Turns with times in s, from the speaker ``labels`` (n,) of the n frames that ``speech`` (T,) marks as speech.
 
-    Frame t stands for the time from ``offset + t shift`` to ``offset + (t + 1) shift``. A pause longer than ``bridge``
-    ends a turn. Speakers are called S1, S2, ...
+    Frame t covers the time from ``offset + t shift`` to ``offset + (t + 1) shift``, in s. A pause longer than
+    ``bridge`` ends a turn. Speakers are called S1, S2, ...
 
     >>> turns_of([0, 0, 1], [True, True, False, True], shift=0.01, offset=0.0)
     [Turn(start=0.0, end=0.02, speaker='S1'), Turn(start=0.03, end=0.04, speaker='S2')]

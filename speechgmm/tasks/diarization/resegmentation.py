@@ -13,19 +13,19 @@ Floats = NDArray[np.float64]
 
 
 def best_turns(fits: ArrayLike, *, minimum: int, cost: ArrayLike = 0.0) -> NDArray[np.intp]:
-    """The speaker of each of T steps, (T,), by Viterbi with a least duration.
+    """The speaker of each of T steps, (T,), by the Viterbi algorithm with a least duration of turns.
 
-    Maximises the sum of the fits on the path less the costs of its changes, with ``minimum`` steps or more between
-    changes. Fewer than two such stretches leave one speaker, the one with the best sum.
+    The path maximises the sum of its log-likelihoods minus the costs of its speaker changes, with at least ``minimum``
+    steps between changes. Where T is below two times ``minimum``, the speaker with the highest sum has all steps.
 
     Args:
         fits: (T, C) log-likelihood of each step under each speaker, in nats.
-        minimum: Steps, at least.
-        cost: Of a change before each step, (T,) or one for all, in nats, 0 or more.
+        minimum: Least number of steps between changes of the speaker.
+        cost: Cost of a change before each step in nats, 0 or more: (T,), or one number for all steps.
 
     Raises:
-        ShapeError: Fits that are not (T, C), or costs of another length.
-        ConfigError: A minimum below 1; costs below 0; a value that is NaN.
+        ShapeError: ``fits`` is not (T, C), or ``cost`` has another length.
+        ConfigError: ``minimum`` is below 1, a cost is below 0, or a value is NaN.
 
     >>> best_turns([[0, 1], [2, 0], [0, 2], [0, 2], [0, 2]], minimum=2, cost=0.5)
     array([0, 0, 1, 1, 1])

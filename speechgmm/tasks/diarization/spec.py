@@ -10,7 +10,7 @@ from speechgmm.vectors.supervectors import RELEVANCE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiarizationSpec:
-    """How turns are found; times are counted in frames of speech, pauses left out."""
+    """Settings of diarization. Times are numbers of frames of speech; frames of pauses are not counted."""
 
     __pydantic_config__ = FORBID_UNKNOWN
 

@@ -29,7 +29,7 @@ _SHORTEST: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class TurnStatistics:
-    """Samples of what is drawn when a conversation is made, all times in seconds."""
+    """Distributions from which conversations are drawn, as samples of lengths and gaps; all times are in seconds."""
 
     lengths: tuple[float, ...]  # of turns that take the floor
     offsets: tuple[float, ...]  # from the end of a turn to the start of another speaker's; below 0: they overlap
@@ -69,14 +69,14 @@ The rate of that decline, the length of inserts and the share of switches are ou
 
 
 def turn_statistics(recordings: Mapping[str, Sequence[Turn]]) -> TurnStatistics:
-    """Measure the statistics of reference turns, of recordings by name.
+    """Measure the statistics of the reference turns of recordings; ``recordings`` has the turns by recording name.
 
-    The decline is that of the time that speakers talk, from the most to the least talkative one.
+    ``decline`` is measured on the time that speakers talk, from the most to the least talkative speaker.
 
     Raises
     ------
     DataError
-        No recording in which the speaker changes.
+        The speaker changes in no recording.
 
     Examples
     --------

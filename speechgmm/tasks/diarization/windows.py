@@ -21,7 +21,7 @@ _BLOCKS = 512  # of a stretch: with 64 components of 20 dimensions, 5 MB of stat
 
 
 def n_blocks(n_frames: int, block: int) -> int:
-    """Blocks of ``block`` frames, at least one; the last is longer where they do not come out even.
+    """The number of blocks of ``block`` frames, at least 1; the last block also takes the frames that are left over.
 
     >>> n_blocks(25, 10), n_blocks(3, 10)
     (2, 1)
@@ -32,16 +32,16 @@ def n_blocks(n_frames: int, block: int) -> int:
 def window_supervectors(
     ubm: DiagGMM, frames: ArrayLike, *, block: int, window: int, relevance: float = RELEVANCE
 ) -> Iterator[Floats]:
-    """Supervectors (n, K D) of windows of ``window`` blocks, one at each block, stretch by stretch; one block apart.
+    """Yield supervectors (n, K D) of sliding windows of ``window`` blocks, several windows at a time.
 
-    A recording of B blocks has max(1, B - window + 1) windows; that of a shorter one is all of it. A supervector is
-    what ``supervectors`` gives for the window's frames: sqrt(weight / variance) times the offset of the adapted means
-    (Campbell, Sturim & Reynolds 2006, eq. 11).
+    The windows start one block apart. A recording of B blocks has max(1, B - window + 1) windows; a recording shorter
+    than a window is one window. The supervector of a window is that of ``supervectors``: sqrt(weight / variance) times
+    the offset of the adapted means from those of the background model (Campbell, Sturim & Reynolds 2006, eq. 11).
 
     Raises:
-        ShapeError: Frames that are not (T, D) with the background model's D.
-        DataError: No frames, or a value that is NaN or infinite.
-        ConfigError: A block or window below 1, or a relevance that is not above 0.
+        ShapeError: The frames are not (T, D) with the D of the background model.
+        DataError: There are no frames, or a value is NaN or infinite.
+        ConfigError: ``block`` or ``window`` is below 1, or ``relevance`` is not above 0.
 
     >>> ubm = DiagGMM([1.0], [[0.0]], [[4.0]])
     >>> np.concatenate(list(window_supervectors(ubm, np.full((4, 1), 2.0), block=2, window=2, relevance=4)))

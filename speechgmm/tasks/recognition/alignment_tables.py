@@ -8,7 +8,6 @@ import numpy as np
 
 from speechgmm.io.run_files import RunFile
 from speechgmm.io.tables import table
-from speechgmm.tasks.recognition.alignment_files import Entry
 
 FAR: Final = 3.5
 """Robust z of a duration's logarithm from which it is unusual (Iglewicz & Hoaglin 1993)."""
@@ -38,7 +37,7 @@ class Segment:
         return self.end - self.start
 
 
-def alignment_tables(entries: Sequence[Entry]) -> dict[str, str]:
+def alignment_tables(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The tables of a run's folder, by file name."""
     found = [segment for entry in entries for segment in segments_of(entry)]
     return {
@@ -57,7 +56,7 @@ def segments_of(entry: Mapping[str, Any]) -> Iterator[Segment]:
         yield Segment(entry["id"], word, one["label"], one["start"], one["end"], one["confidence"], one["gop"])
 
 
-def utterances_table(entries: Sequence[Entry]) -> str:
+def utterances_table(entries: Sequence[Mapping[str, Any]]) -> str:
     """``utterances.tsv``: how well the text of each utterance fits it, the worst first."""
     head = ("id", "speaker", "seconds", "words", "phones", "seconds_per_phone", "fit", "log_likelihood")
     rows = []

@@ -38,11 +38,11 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
                 speech[said[parcel[0]].group] = n_frames
                 advance(len(hypothesis_of), len(said))
     found = [hypothesis_of[n] for n in range(len(said))]
-    failed = {one.id: heard for one, heard in zip(said, found, strict=True) if isinstance(heard, str)}
+    failed = [(one.id, heard) for one, heard in zip(said, found, strict=True) if isinstance(heard, str)]
     if failed:
         job.console.warn(
             f"no word was recognised in {len(failed)} of {len(said)} test recordings, and all their words count as "
-            f"deletions: {first_few(failed, 10)}; the first: {next(iter(failed.values()))}"
+            f"deletions: {first_few([name for name, _ in failed], 10)}; the first: {failed[0][1]}"
         )
     warn_of_speakers(job, speech)
     alignments = tuple(None if isinstance(heard, str) else heard for heard in found)
