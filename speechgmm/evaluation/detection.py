@@ -100,7 +100,7 @@ def pool_trials(target_scores: ArrayLike, nontarget_scores: ArrayLike) -> Trials
 
 
 def error_rates(trials: Trials, threshold: float, weights: ArrayLike | None = None) -> ErrorRates:
-    """Miss and false alarm rate (fractions) when scores >= ``threshold`` are accepted; a trial counts ``weights`` (N,).
+    """Miss and false alarm rate when scores >= ``threshold`` are accepted; ``weights`` (N,): what each trial counts.
 
     Raises:
         ShapeError: Weights that are not (N,).

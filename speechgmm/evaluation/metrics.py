@@ -62,7 +62,9 @@ def confusion_matrix(true: Sequence[str], predicted: Sequence[str], labels: Sequ
 def count_decisions(
     true_indices: ArrayLike, predicted_indices: ArrayLike, n_classes: int, weights: ArrayLike | None = None
 ) -> Floats:
-    """The confusion matrix (C, C) of class indices (N,), 0 to C - 1; an item counts ``weights`` (N,) times, default 1.
+    """The confusion matrix (C, C) of class indices (N,), 0 to C - 1.
+
+    ``weights`` (N,): how many items each one stands for; default 1.
 
     Raises:
         ShapeError: Vectors of different lengths, indices that are not integers or not below ``n_classes``.
