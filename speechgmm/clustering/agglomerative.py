@@ -29,7 +29,7 @@ Item = TypeVar("Item", bound=Adds)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clustering:
-    """Who belongs together, and at which distances they were merged."""
+    """The cluster of each piece, and the distances at which clusters were merged."""
 
     labels: Labels  # (N,), clusters numbered from 0 in the order of their first pieces
     heights: Floats  # (merges,), of the merges that were made, in order
@@ -47,12 +47,14 @@ def link(
     n_clusters: int | None = None,
     linkage: Linkage = "average",
 ) -> Clustering:
-    """Clusters by distances (N, N) and a linkage of scipy: what merges below ``threshold``, or a given number.
+    """Agglomerative clustering by distances (N, N), with a linkage of scipy.
+
+    Clusters are merged while their distance is below ``threshold``, or until ``n_clusters`` are left.
 
     Raises:
         ShapeError: Distances that are not a symmetric matrix (N, N).
         DataError: A distance that is NaN, infinite or negative; fewer pieces than clusters.
-        ConfigError: Neither a threshold nor a number, or both.
+        ConfigError: Neither ``threshold`` nor ``n_clusters``, or both.
 
     >>> link([[0, 1, 9], [1, 0, 9], [9, 9, 0]], threshold=5).labels
     array([0, 0, 1])
@@ -81,13 +83,17 @@ def merge(
     threshold: float | None = None,
     n_clusters: int | None = None,
 ) -> Clustering:
-    """Clusters of items that can be added: the two nearest become their sum, whose distances are computed again.
+    """Agglomerative clustering of items that can be added, such as statistics.
 
-    ``distances(one, others)`` gives (len(others),) and is symmetric; it may be negative (``delta_bic``, where the
-    threshold is 0). Merges while the least is below ``threshold``, or until ``n_clusters`` are left.
+    The two nearest items are replaced by their sum, and the distances of the sum are computed anew. The items are
+    merged while the least distance is below ``threshold``, or until ``n_clusters`` are left. ``distances(one, others)``
+    returns the distances (len(others),) of one item; it must be symmetric, and may be negative (such as ``delta_bic``,
+    with a threshold of 0).
 
     Raises:
-        ShapeError: Distances of another number. ConfigError, DataError: As ``link``; a distance that is NaN.
+        ShapeError: ``distances`` returns another number of values.
+        ConfigError: Neither ``threshold`` nor ``n_clusters``, or both.
+        DataError: A distance that is NaN; fewer items than clusters.
 
     >>> merge([1.0, 2.0, 9.0], lambda one, others: np.abs(one - np.array(others)), threshold=3).labels
     array([0, 0, 1])
@@ -121,11 +127,11 @@ def merge(
 
 
 def check_distances(distances: ArrayLike) -> Floats:
-    """Distances (N, N) as float64.
+    """Check distances (N, N), and return them as float64.
 
     Raises:
-        ShapeError: They are not a symmetric matrix.
-        DataError: One is NaN, infinite or negative.
+        ShapeError: Distances that are not a symmetric matrix.
+        DataError: A distance that is NaN, infinite or negative.
 
     >>> check_distances([[0, 2], [2, 0]]).dtype
     dtype('float64')
@@ -158,7 +164,7 @@ def check_number(n_items: int, n_clusters: int) -> None:
 
 
 def in_order(labels: ArrayLike) -> Labels:
-    """Any labels (N,) as numbers from 0, in the order in which they first appear.
+    """Replace labels (N,) of any type by numbers from 0, in the order in which the labels first appear.
 
     >>> in_order(["b", "a", "b"])
     array([0, 1, 0])

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GaussianStats:
-    """Number, mean and scatter of frames; those of two pieces add to those of both.
+    """Number, mean and scatter matrix of frames. The sum of two objects describes the frames of both.
 
     >>> both = GaussianStats.of([[0.0], [2.0]]) + GaussianStats.of([[4.0]])
     >>> both.n_frames, both.mean, both.scatter
@@ -29,7 +29,7 @@ class GaussianStats:
 
     @classmethod
     def of(cls, frames: ArrayLike) -> "GaussianStats":
-        """Of frames (T, D).
+        """Compute the statistics of frames (T, D).
 
         Raises:
             ShapeError: Frames that are not (T, D).
@@ -50,15 +50,20 @@ class GaussianStats:
         return GaussianStats(total, self.mean + step * (other.n_frames / total), self.scatter + other.scatter + between)
 
     def log_determinant(self, floor: Floats) -> float:
-        """Of the covariance with ``floor`` (D,) added to its diagonal: a piece may have fewer frames than D."""
+        """Log determinant of the covariance, with ``floor`` (D,) added to its diagonal.
+
+        The floor keeps it finite for a piece with fewer frames than dimensions.
+        """
         return float(np.linalg.slogdet(self.scatter / self.n_frames + np.diag(floor))[1])
 
 
 def delta_bic(one: GaussianStats, others: Sequence[GaussianStats], *, penalty: float = 1.0, floor: Floats) -> Floats:
-    """The gain in log-likelihood of two Gaussians over one for both pieces, less the penalty of BIC, in nats: (N,).
+    """Delta BIC (N,) in nats of one piece with each of N others.
 
-    ``n/2 log |S| - n1/2 log |S1| - n2/2 log |S2| - penalty/2 (D + D (D + 1) / 2) log n``, n of the two pieces (Chen
-    & Gopalakrishnan 1998). Below 0: they are one. ``floor`` (D,) is added to variances.
+    It is the gain in log-likelihood of two Gaussians over one Gaussian for both pieces, minus the BIC penalty:
+    ``n/2 log |S| - n1/2 log |S1| - n2/2 log |S2| - penalty/2 (D + D (D + 1) / 2) log n``, where n = n1 + n2 frames
+    (Chen & Gopalakrishnan 1998). Below 0, one Gaussian describes both pieces better. ``floor`` (D,), in squared units
+    of the frames, is added to the variances.
 
     >>> a, b = GaussianStats.of([[0.0], [2.0]] * 9), GaussianStats.of([[8.0], [10.0]] * 9)
     >>> delta_bic(a, [a, b], floor=np.zeros(1)).round(2)

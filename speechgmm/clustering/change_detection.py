@@ -22,22 +22,23 @@ def bic_changes(
     minimum: int = 100,
     longest: int = 1000,
 ) -> NDArray[np.intp]:
-    """Changes in frames (T, D): the numbers of the first frame after each change, ascending.
+    """Find speaker (or sound) changes in frames (T, D) by BIC: the first frame after each change, ascending.
 
-    A window begins at the last change and grows by ``minimum`` until splitting it somewhere lowers the BIC; where it
-    has become ``longest`` its older half is dropped (Chen & Gopalakrishnan 1998, section 4.1, with a bound on the
-    window). One Gaussian of full covariance against two: with n frames in the window, m before t, the gain of two is::
+    A window begins at the last change. It grows by ``minimum`` frames until splitting it somewhere improves the BIC;
+    when it reaches ``longest`` frames, its older half is dropped (Chen & Gopalakrishnan 1998, section 4.1, with a bound
+    on the window). BIC compares one Gaussian of full covariance with two. With n frames in the window and m of them
+    before frame t, the gain of two Gaussians is::
 
         R(t) = n/2 log |S| - m/2 log |S1| - (n - m)/2 log |S2| - penalty/2 (D + D (D + 1) / 2) log n
 
-    It is computed at every ``step`` frames that leave ``minimum`` frames on either side. If it is above 0 somewhere,
-    the change is where it is greatest after ``minimum`` more frames are in the window. A thousandth of the frames'
-    variance is added to covariances. Time and memory grow with T alone.
+    R is computed at every ``step``-th frame that has ``minimum`` frames on either side in the window. If R is above 0
+    somewhere, ``minimum`` more frames are added to the window, and the change is then where R is greatest. A thousandth
+    of the variance of all frames is added to the diagonals of the covariances. Time and memory grow linearly with T.
 
     Raises:
         ShapeError: Frames that are not (T, D).
         DataError: A value that is NaN or infinite.
-        ConfigError: A minimum below 2 or a step below 1; a longest window that holds no two minima.
+        ConfigError: ``minimum`` below 2; ``step`` below 1; ``longest`` below twice ``minimum``; a negative ``penalty``.
 
     >>> rng = np.random.default_rng(0)
     >>> bic_changes(np.concatenate([rng.normal(size=(300, 2)), rng.normal(3.0, 1.0, size=(300, 2))]))

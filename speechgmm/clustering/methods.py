@@ -58,7 +58,7 @@ FLOOR: Final = 1e-3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PieceClusters:
-    """Who belongs together, how sure that is, and what it was decided by."""
+    """The cluster of each piece, the silhouettes of the pieces, and the distances that clustering used."""
 
     labels: NDArray[np.intp]  # (N,), numbered from 0 in the order of their first pieces
     sureness: Floats  # (N,), silhouettes, -1 to 1; 0 for a piece alone in its cluster

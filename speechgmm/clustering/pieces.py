@@ -50,40 +50,44 @@ def cluster_pieces(
     seed: int = 0,
     map: Mapper = map,
 ) -> PieceClusters:
-    """Cluster pieces, frames (T, D) each, by who or what sounds in them; the number of clusters is found.
+    """Cluster pieces of sound, each an array of frames (T, D), by speaker or by kind of sound.
+
+    The number of clusters is estimated unless ``n_clusters`` is given.
 
     Parameters
     ----------
     pieces
-        Some seconds each, of one speaker or sound.
+        Frames of some seconds each, of one speaker or one sound.
     ubm
-        The background model; None: one is trained on the pieces themselves.
+        The background model; None: a background model is trained on the pieces themselves.
     method
-        ``cosine``: supervectors, average linkage. ``ratio``: merging by cross-likelihood ratios against the
-        background model, statistics added. ``bic``: merging by the BIC of full Gaussians. ``spectral``: of the
-        same distances as cosine (extra ``clustering``).
+        ``cosine``: average linkage of the cosine distances of supervectors. ``ratio``: merging by cross-likelihood
+        ratios, where the statistics of merged pieces add up. ``bic``: merging by the BIC of Gaussians with full
+        covariance. ``spectral``: spectral clustering with the distances of ``cosine`` (extra ``clustering``).
     n_clusters
-        How many; None: what merges below ``threshold``, or by the eigengap.
+        Number of clusters; None: merging stops at ``threshold``, or the eigengap gives the number (``spectral``).
     threshold
-        Where merging stops (spectral: where pieces are hardly alike any more): a cosine distance, minus a
-        ratio in nats per frame, a BIC in nats; None: the method's own, chosen on LibriSpeech.
+        Distance at which merging stops; for ``spectral``, the distance beyond which pieces count as different. It is a
+        cosine distance (``cosine``, ``spectral``), minus a ratio in nats per frame (``ratio``), or a BIC in nats
+        (``bic``). None: the default of the method, chosen on LibriSpeech.
     kind
-        ``speakers``: each piece's mean is moved to the background model's (or to 0), because raw features
-        recognise the channel, and only adapted means count; ``sounds``: the mean stays, and adapted weights count
-        beside the means, because which spectra there are at all says what a sound is.
+        ``speakers``: the mean of each piece is moved to that of the background model (or to 0), because it depends
+        mostly on the channel, and only adapted means are compared. ``sounds``: the mean stays, and adapted weights are
+        compared beside the means, because sounds differ in which spectra they contain.
     relevance
-        Of the adaptation, in frames; None: 4, for ratios 16.
+        Relevance factor of the adaptation, in frames per component; None: 4, for ``ratio`` 16.
     within
-        What differs within a speaker, learnt from other speakers under the same background model.
+        Within-speaker variation, learnt from other speakers under the same background model.
     seed
-        Of the background model's training.
+        Seed for training the background model.
     map
-        Runs over pieces; must keep order.
+        Called like the built-in ``map`` on the pieces, for example to run them in parallel; it must return results in
+        the order of the pieces.
 
     Raises
     ------
     ConfigError
-        An unknown method; what it does not use; scikit-learn missing where it is needed.
+        An unknown method; an argument that the method does not use; scikit-learn is needed but not installed.
     DataError
         No pieces; fewer of them than clusters.
     ShapeError, FitError

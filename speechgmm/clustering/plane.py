@@ -13,11 +13,15 @@ STEPS: Final = 300
 
 
 def plane(distances: ArrayLike, steps: int = STEPS) -> Floats:
-    """A map (N, 2) of distances (N, N): from classical scaling, then the stress falls in every step (de Leeuw 1977,
-    SMACOF). Near distances count for more, by 1 / d² (Kamada & Kawai 1989). The same input gives the same map.
+    """Points (N, 2) in the plane whose distances approximate given distances (N, N): multidimensional scaling.
+
+    The points start from classical scaling; SMACOF then lowers the stress in each of ``steps`` steps (de Leeuw 1977). A
+    distance d has the weight 1 / d², so that small distances count for more (Kamada & Kawai 1989). The same input gives
+    the same points.
 
     Raises:
-        ShapeError, DataError: As ``check_distances``.
+        ShapeError: Distances that are not a symmetric matrix.
+        DataError: A distance that is NaN, infinite or negative.
 
     >>> corners = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
     >>> found = plane(np.linalg.norm(corners[:, None] - corners, axis=2))
@@ -47,7 +51,7 @@ def plane(distances: ArrayLike, steps: int = STEPS) -> Floats:
 
 
 def stress(distances: ArrayLike, points: Floats) -> float:
-    """What ``plane`` lowers: the weighted squares of what the plane's distances (of points (N, 2)) miss.
+    """The stress that ``plane`` lowers: weighted squared errors of the distances between ``points`` (N, 2).
 
     >>> stress([[0.0, 1.0], [1.0, 0.0]], np.array([[0.0, 0.0], [0.0, 1.0]]))
     0.0

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 def speaker_posteriors(fits: ArrayLike, weights: ArrayLike, loop_probability: float) -> tuple[Floats, Floats, float]:
-    """Forward-backward over a chain that keeps its speaker, or draws one from the weights.
+    """Posteriors of the speakers, by forward-backward over a chain that keeps its speaker or draws a new one.
 
     Parameters
     ----------
@@ -25,20 +25,21 @@ def speaker_posteriors(fits: ArrayLike, weights: ArrayLike, loop_probability: fl
     weights
         (S,) probabilities of the speakers, which sum to 1.
     loop_probability
-        That there is no draw before a vector.
+        Probability of keeping the speaker of the vector before; otherwise a speaker is drawn from ``weights``.
 
     Returns
     -------
     posteriors
-        (N, S) of the speakers.
+        (N, S) posterior probabilities of the speakers.
     entries
-        (S,) expected draws of each, that of the first vector included.
+        (S,) expected number of draws of each speaker, that of the first vector included.
     log_evidence
-        Of all vectors, in nats.
+        Log-likelihood of all vectors, in nats.
 
     Notes
     -----
-    The transitions are a multiple of the identity plus rank one, so that a step costs S and not S squared.
+    The transition matrix is a multiple of the identity plus a matrix of rank one. A step therefore takes time
+    proportional to S, and not to S squared.
 
     Examples
     --------

@@ -16,13 +16,14 @@ SOFTNESS = 0.03
 
 
 def affinities(distances: ArrayLike, threshold: float, softness: float = SOFTNESS) -> Floats:
-    """How alike pieces are, 1 / (1 + exp((d - threshold) / (softness threshold))): (N, N), from 0 to 1.
+    """Affinities (N, N) of pieces at distances d (N, N): 1 / (1 + exp((d - threshold) / (softness threshold))), 0 to 1.
 
-    A Gaussian of the distances, which is usual, fails where distances between speakers are hardly above those within a
-    speaker, as with long supervectors: every piece is a neighbour of all others then, or of none.
+    The usual Gaussian of the distances fails for long supervectors, whose distances between speakers are hardly above
+    those within a speaker: every piece is then a neighbour of all others, or of none.
 
     Raises:
-        ShapeError, DataError: As ``check_distances``.
+        ShapeError: Distances that are not a symmetric matrix.
+        DataError: A distance that is NaN, infinite or negative.
         ConfigError: A threshold or softness that is not above 0.
 
     >>> affinities([[0.0, 1.0], [1.0, 0.0]], threshold=0.5).round(3)
@@ -38,11 +39,11 @@ def affinities(distances: ArrayLike, threshold: float, softness: float = SOFTNES
 
 
 def number_by_eigengap(affinity: ArrayLike) -> int:
-    """The number of clusters after which the eigenvalues of the normalised Laplacian jump most.
+    """The number of clusters at the largest gap between successive eigenvalues of the normalised Laplacian.
 
     I - D^-1/2 A D^-1/2 has as many eigenvalues near 0 as there are groups that hardly touch (von Luxburg 2007, A
     tutorial on spectral clustering, section 8.3). An eigenvalue of 1 is added after the last, so that
-    pieces that touch no other are a cluster each.
+    pieces that touch no other piece are a cluster each.
 
     >>> number_by_eigengap(np.kron(np.eye(3), np.ones((4, 4)))), number_by_eigengap(np.eye(5))
     (3, 5)
@@ -56,13 +57,15 @@ def number_by_eigengap(affinity: ArrayLike) -> int:
 def spectral(
     distances: ArrayLike, *, threshold: float | None = None, n_clusters: int | None = None, softness: float = SOFTNESS
 ) -> Clustering:
-    """Clusters by distances (N, N), alike below about ``threshold``; their number given or ``number_by_eigengap``.
+    """Spectral clustering by distances (N, N), with the affinities of ``affinities``.
 
-    With a number alone, the threshold lies between the two merges of average linkage that leave that many and one less.
+    Without ``n_clusters``, ``number_by_eigengap`` gives the number of clusters. Without ``threshold``, the threshold
+    lies between the two merges of average linkage that leave ``n_clusters`` and ``n_clusters`` - 1 clusters.
 
     Raises:
-        ConfigError: scikit-learn is not installed; neither threshold nor number; one of them out of range.
-        ShapeError, DataError: As ``link``.
+        ConfigError: scikit-learn is not installed; neither ``threshold`` nor ``n_clusters``; one of them out of range.
+        ShapeError: Distances that are not a symmetric matrix.
+        DataError: A distance that is NaN, infinite or negative; fewer pieces than clusters.
 
     >>> spectral([[0, 1, 9, 9], [1, 0, 9, 9], [9, 9, 0, 1], [9, 9, 1, 0]], threshold=5).labels
     array([0, 0, 1, 1])

@@ -60,7 +60,7 @@ class VbxSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VbxClustering:
-    """Who each vector is of."""
+    """The speaker posteriors of each vector, and the bound during training."""
 
     posteriors: Floats  # (N, S) probability of each speaker; rows sum to 1
     weights: Floats  # (S,) of the speakers
@@ -78,28 +78,29 @@ class VbxClustering:
 
 
 def vbx(points: ArrayLike, between: ArrayLike, start: ArrayLike, spec: VbxSpec | None = None) -> VbxClustering:
-    """Cluster a sequence of vectors by variational Bayes.
+    """Cluster a sequence of speaker vectors by variational Bayes (VBx).
 
     Parameters
     ----------
     points
-        (N, D) vectors in their order, with covariance I within a speaker.
+        (N, D) vectors in the order of time, in a space where the within-speaker covariance is I.
     between
-        (D,) variances of the speakers' means along each axis, 0 or more.
+        (D,) between-speaker variances along the axes, 0 or more.
     start
-        (N,) speakers of a first clustering, numbers from 0, of more speakers than are expected (`similar_vectors`).
+        (N,) speakers of a first clustering, numbered from 0. It should have more speakers than the recording
+        (`similar_vectors`).
     spec
         Settings; None: the defaults.
 
     Returns
     -------
     VbxClustering
-        Speakers, sorted as in ``start``; those whose weight vanishes are left out.
+        Speakers in the order of ``start``; speakers whose weight vanishes are left out.
 
     Raises
     ------
     ShapeError
-        Vectors that are not (N, D), or variances or labels of another number.
+        Vectors that are not (N, D); another number of variances than D, or of labels than N.
     DataError
         A value that is NaN or infinite, a negative variance or label.
 
@@ -141,15 +142,15 @@ def vbx(points: ArrayLike, between: ArrayLike, start: ArrayLike, spec: VbxSpec |
 
 
 def similar_vectors(vectors: ArrayLike, threshold: float = START_THRESHOLD) -> Labels:
-    """A first clustering (N,) for `vbx`: average linkage of cosines, down to a similarity found in the recording.
+    """A first clustering (N,) for `vbx`: average linkage of cosine similarities, with a threshold per recording.
 
     Parameters
     ----------
     vectors
-        (N, D) in their order.
+        (N, D) vectors in the order of time.
     threshold
-        Added to the similarity at which two Gaussians, one of pairs of one speaker, are equally probable
-        (`two_gaussian_threshold`). Lower: fewer speakers.
+        Added to the similarity that `two_gaussian_threshold` finds in the recording: the one at which a pair of vectors
+        is equally probably of one speaker or of two. A lower value gives fewer speakers.
 
     Raises
     ------
@@ -167,9 +168,10 @@ def similar_vectors(vectors: ArrayLike, threshold: float = START_THRESHOLD) -> L
 
 
 def two_gaussian_threshold(scores: ArrayLike) -> float:
-    """The score at which two Gaussians of one variance, fitted to the scores (N,) by EM, are equally probable.
+    """The score at which two Gaussians with the same variance, fitted to scores (N,) by EM, are equally probable.
 
-    Both begin one standard deviation from the mean (the authors' program, ``twoGMMcalib_lin``).
+    EM starts with the two means one standard deviation below and above the mean of the scores, as in the VBx authors'
+    function ``twoGMMcalib_lin``.
 
     >>> round(two_gaussian_threshold([0.0, 0.1, 0.9, 1.0]), 3)
     0.5

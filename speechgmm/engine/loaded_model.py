@@ -52,12 +52,12 @@ class LoadedModel(ABC):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names of the methods that it has."""
+        """Names of the methods that the model has."""
         return tuple(name for name in METHODS if name in dir(type(self)))
 
     @property
     def card(self) -> "ModelCard | None":
-        """What the file says of the model: data, protocol, metrics, intended use; None: an older version wrote it."""
+        """The model card: data, protocol, metrics, intended use; None: an older version wrote the model file."""
         from speechgmm.io.model_card import read_card
 
         return read_card(self.path)
@@ -69,20 +69,20 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def about(self) -> str:
-        """What it tells apart, in words."""
+        """What the model tells apart, in words."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes, words or units that it tells apart."""
+        """The classes, words or units that the model tells apart."""
         return ()
 
     @property
     def sample_rate(self) -> int | None:
-        """Hz of recordings; None: the model takes frames."""
+        """Sampling rate of recordings in Hz; None: the model takes frames."""
         return None if self.audio is None or self.audio.is_given else self.audio.sample_rate
 
     def exported(self) -> "ExportedModel":
-        """What other programs can hold of the model. Raises ConfigError where it is not exported."""
+        """The part of the model that other programs can hold. Raises ConfigError for a model without an export."""
         raise ConfigError(
             f"{self.path}: a model of task {self.task} is not exported; expected models of classes, with a background "
             "model or without (task: classification or verification)"
@@ -136,23 +136,24 @@ def load(path: "str | os.PathLike[str]", *, resample: bool = False) -> LoadedMod
     path
         The folder of a run, or its model file (``models.safetensors``).
     resample
-        Resample recordings of another rate, even where the model's configuration does not (``corpus.resample``).
+        Resample recordings of another sampling rate, even if the configuration of the model does not
+        (``corpus.resample``).
 
     Returns
     -------
     LoadedModel
-        Its ``methods`` follow from the task: ``score`` (every task but clustering), ``classify``, ``verify``,
-        ``recognise``, ``align``, ``anomaly``, ``diarize``, ``cluster``, ``stream``. The first argument of each is a
-        path, a numpy array of samples with ``sample_rate``, or a folder or list of recordings, which gives a list of
-        results in order. A model of ``features.kind: given`` takes frames (T, D), and files of them, instead. It is
-        safe to use from several threads at once.
+        A model whose ``methods`` depend on its task: ``score`` (every task but clustering), ``classify``, ``verify``,
+        ``recognise``, ``align``, ``anomaly``, ``diarize``, ``cluster``, ``stream``. The first argument of each method
+        is a path, a numpy array of samples with ``sample_rate``, or a folder or list of recordings, for which the
+        method returns a list of results in order. A model with ``features.kind: given`` takes frames (T, D) or files of
+        frames instead. The model is safe to use from several threads at once.
 
     Raises
     ------
     ConfigError
         Something other than a path.
     ModelFileError
-        There is no such file, or it is no model file that this version reads.
+        The file does not exist, or is no model file that this version reads.
 
     Examples
     --------

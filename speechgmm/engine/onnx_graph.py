@@ -39,26 +39,27 @@ def export_onnx(model: Exportable, path: str | Path, *, leave_out: Collection[st
     path
         The ONNX file, written whole or not at all.
     leave_out
-        Names of what the model scores with and ONNX cannot hold: ``calibration``, ``score-norm``, ``linear-scoring``,
-        ``cosine-scoring``, ``plda-scoring``, ``predictive-density``. The graph is without it.
+        Names of the steps of scoring that ONNX cannot hold, and that the graph leaves out: ``calibration``,
+        ``score-norm``, ``linear-scoring``, ``cosine-scoring``, ``plda-scoring``, ``predictive-density``.
 
     Raises
     ------
     ConfigError
-        The model scores with more than ONNX can hold, and it is not in ``leave_out``; splicing beside voice activity
-        detection; a model of another task; onnx is not installed.
+        The model has a step of scoring that ONNX cannot hold and that is not in ``leave_out``; splicing of frames
+        together with voice activity detection; a model of another task; onnx is not installed.
     DataError
         The file cannot be written.
 
     Notes
     -----
-    The input ``frames`` (n_frames, D) float32 holds the frames of a recording that are speech, as `extract` makes them
-    with ``cmvn: none``; the graph normalises and transforms them. The properties of the model say how they are made.
-    Outputs of a mixture are ``score_samples`` (n_frames,), log p(x) in nats, and ``posteriors`` (n_frames, K) of its
-    components. Those of models of C classes are
-    ``score_samples`` (n_frames, C), ``log_likelihoods`` (C,), their means over frames, ``posteriors`` (C,) of the
-    classes where a temperature was fitted, and ``ratios`` (C,), mean log-likelihoods less those of the background
-    model, where there is one. All are float32.
+    The input ``frames`` (n_frames, D) float32 holds the speech frames of a recording, as `extract` makes them with
+    ``cmvn: none``; the graph normalises and transforms them. The properties of the ONNX model describe the front end.
+
+    A mixture has the outputs ``score_samples`` (n_frames,), log p(x) in nats, and ``posteriors`` (n_frames, K) of the
+    components. Models of C classes have the outputs ``score_samples`` (n_frames, C), log p(x) in nats, and
+    ``log_likelihoods`` (C,), the means of ``score_samples`` over the frames. If a temperature was fitted, they have
+    ``posteriors`` (C,) of the classes. With a background model they have ``ratios`` (C,), the mean log-likelihoods
+    minus that of the background model. All outputs are float32.
 
     Examples
     --------

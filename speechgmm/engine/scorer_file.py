@@ -17,27 +17,27 @@ _HALVES: Final = ("frames.py", "scorer.py")
 
 
 def export_scorer(model: str | Path, folder: str | Path, *, leave_out: Collection[str] = ()) -> None:
-    """Write a folder that scores recordings wherever numpy is: a copy of a model file, and one file of code.
+    """Write a folder that scores recordings with numpy alone: a copy of a model file, and one file of code.
 
     Parameters
     ----------
     model
         The model file of classes, or the folder of its run.
     folder
-        Gets ``models.safetensors`` and ``numpy_scorer.py``, which is run as ``python numpy_scorer.py
-        models.safetensors recording.wav``, or imported.
+        The folder, which gets ``models.safetensors`` and ``numpy_scorer.py``. The scorer is run as ``python
+        numpy_scorer.py models.safetensors recording.wav``, or imported.
     leave_out
-        Names of what the model scores with and the scorer cannot: ``predictive-density``; ``linear-scoring``,
-        ``cosine-scoring`` or ``plda-scoring``, with ``score-norm`` and ``calibration`` where there are such. To load
-        such a model, the scorer must be told the same.
+        Names of the steps of scoring that the scorer does not have, and that it leaves out: ``predictive-density``; or
+        ``linear-scoring``, ``cosine-scoring`` or ``plda-scoring``, together with ``score-norm`` and ``calibration`` if
+        the model has them. To load such a model, the scorer must be given the same names.
 
     Raises
     ------
     ConfigError
-        The model scores with more than the scorer can, and it is not in ``leave_out``; its features are not cepstra; a
-        model of another task.
+        The model has a step of scoring that the scorer does not have and that is not in ``leave_out``; features other
+        than cepstra; a model of another task.
     ModelFileError
-        It is no model file.
+        ``model`` is no model file.
     DataError
         A file cannot be written.
 

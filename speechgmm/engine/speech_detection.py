@@ -24,7 +24,7 @@ DETECTION: Final = FeatureSpec(vad="gaussians")
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Where somebody speaks in a recording.
+    """The stretches of a recording in which somebody speaks.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class Speech:
 
     @property
     def seconds(self) -> float:
-        """Of speech, in all."""
+        """Total duration of speech in s."""
         return sum(end - start for start, end in self.stretches)
 
 
@@ -57,31 +57,32 @@ def detect_speech(
     Parameters
     ----------
     audio
-        One recording: a path, or samples (N,) or (N, channels). Channels are averaged. What has a rate that WebRTC's
-        or Silero's detector does not take is resampled to 16 kHz.
+        One recording: a path, or samples (N,) or (N, channels). Channels are averaged. If the detector of WebRTC or
+        Silero does not take the sampling rate, the recording is resampled to 16 kHz.
     sample_rate
-        Hz, of samples; a file says its own.
+        Sampling rate of samples in Hz; a file has its own.
     spec
-        The front end, with a ``vad``: ``gaussians`` (two Gaussians on the energy), ``energy`` (Kaldi's compute-vad),
-        ``peak``, ``webrtc``, ``silero`` or ``model``, and its settings.
+        The front end. Its ``vad`` and the settings of the ``vad`` choose the detector: ``gaussians`` (two Gaussians on
+        the energy), ``energy`` (Kaldi's compute-vad), ``peak``, ``webrtc``, ``silero`` or ``model``.
     detector
-        The speech detector of ``vad="model"``, or a model file that has one, such as a diarizer. The recording is
-        resampled to its rate.
+        The speech detector for ``vad="model"``, or a model file with a speech detector, such as a diarizer. The
+        recording is resampled to the rate of the detector.
     min_pause
-        Shorter pauses between two stretches, in s, count as speech.
+        Pauses shorter than this, in s, count as speech.
     min_speech
-        Stretches that are then shorter, in s, are left out.
+        Stretches of speech that are shorter than this after that, in s, are left out.
 
     Returns
     -------
     Speech
-        Its stretches in s. There is none where nothing but digital silence is heard.
+        The stretches of speech, with start and end in s. There are none if the recording is all digital silence.
 
     Raises
     ------
     ConfigError
-        The spec has no ``vad``, or one that is not installed; a detector beside another ``vad``, or a file without one;
-        a length below 0; several recordings, or a rate that is missing.
+        The spec has no ``vad``, or one that is not installed; ``detector`` with another ``vad`` than "model"; a file
+        without a speech detector; ``min_pause`` or ``min_speech`` below 0; several recordings; samples without
+        ``sample_rate``.
     DataError
         The recording cannot be used, or all its samples are zero.
 

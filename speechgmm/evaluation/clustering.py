@@ -24,7 +24,7 @@ Numbers = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class ClusterFigures:
-    """How clusters agree with true classes."""
+    """Agreement of clusters with true classes (fractions)."""
 
     purity: float  # share of pieces in their cluster's largest class: 1 for every piece alone
     coverage: float  # share of pieces in their class's largest cluster: 1 for one cluster of all
@@ -39,7 +39,7 @@ def cluster_figures(found: Sequence[Hashable], true: Sequence[Hashable]) -> Clus
     """All metrics of the clusters ``found`` (N,) against the ``true`` classes (N,).
 
     Raises:
-        ShapeError: Labels of another number than classes.
+        ShapeError: Another number of clusters than of classes.
         DataError: No pieces.
 
     >>> figures = cluster_figures([0, 0, 1, 1, 2], list("aabbb"))
@@ -62,12 +62,12 @@ def cluster_figures(found: Sequence[Hashable], true: Sequence[Hashable]) -> Clus
 class WeightedClusters:
     """Clusters against true classes under weights of the pieces, so that each metric has an interval.
 
-    Pieces of one group have one weight: how often the group (a speaker, a session) was drawn. Pairs of pieces count
-    as trials do in ``resampling``: between two groups by the product of their weights, within a group by its weight.
-    A piece never forms a pair with itself, however often it was drawn.
+    All pieces of a group have one weight: how often the group (a speaker, a session) was drawn. A pair of pieces from
+    two groups counts by the product of their weights; a pair within a group counts by the weight of the group. A piece
+    never forms a pair with itself, however often it was drawn.
 
-    Pieces of several parts (folds) were clustered part by part. Pairs, entropies and sizes are taken within each part
-    and added, chance too. With one part and all weights 1 the metrics are those of :class:`ClusterFigures`.
+    Each part (a fold) was clustered by itself. Pairs, entropies, sizes and chance agreement are computed within each
+    part and added up. With one part and all weights 1 the metrics are those of :class:`ClusterFigures`.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class WeightedClusters:
         return float(largest.sum() / sizes.sum())
 
     def nmi(self, weights: Floats) -> float:
-        """Mutual information of clusters and classes over the mean of their entropies, each within parts."""
+        """Normalised mutual information: that of clusters and classes, divided by the mean of their entropies."""
         times = self._multiplicities(weights)
         cells, clusters, classes, parts = (_n_log_n(level.sizes(times)) for level in self._levels)
         of_clusters, of_classes, joint = parts - clusters, parts - classes, parts - cells  # entropies times pieces
@@ -154,7 +154,7 @@ class WeightedClusters:
         return float(np.clip(2 * (of_clusters + of_classes - joint) / (of_clusters + of_classes), 0.0, 1.0))
 
     def ari(self, weights: Floats) -> float:
-        """Pairs within parts on which clusters and classes agree: 0 for chance and 1 for the same."""
+        """Adjusted Rand index of the pairs within parts: 0 for chance, 1 where clusters and classes are the same."""
         times = self._multiplicities(weights)
         pairs = [level.pairs(times) for level in self._levels]
         n_parts = len(pairs[3])
@@ -220,13 +220,13 @@ def contingency(found: Sequence[Hashable], true: Sequence[Hashable]) -> NDArray[
 
 
 def normalised_information(table: NDArray[np.int64]) -> float:
-    """NMI of a table of counts. Deprecated: :class:`WeightedClusters` has it of labels."""
+    """NMI of a table of counts. Deprecated: use ``WeightedClusters(found, true).nmi``, which takes labels."""
     _warn("normalised_information", "WeightedClusters.nmi")
     return _of_table(table).nmi(np.ones(table.sum()))
 
 
 def adjusted_rand_index(table: NDArray[np.int64]) -> float:
-    """ARI of a table of counts. Deprecated: :class:`WeightedClusters` has it of labels."""
+    """ARI of a table of counts. Deprecated: use ``WeightedClusters(found, true).ari``, which takes labels."""
     _warn("adjusted_rand_index", "WeightedClusters.ari")
     return _of_table(table).ari(np.ones(table.sum()))
 
@@ -241,13 +241,14 @@ def _warn(name: str, instead: str) -> None:
 
 
 def silhouettes(distances: ArrayLike, labels: Sequence[Hashable] | NDArray[np.intp]) -> Floats:
-    """How much nearer each piece is to its own cluster than to the nearest other: (N,), from -1 to 1.
+    """Silhouettes (N,): how much nearer each piece is to its own cluster than to the nearest other, from -1 to 1.
 
-    (b - a) / max(a, b), with a the mean distance to the others of its cluster and b the least mean distance to
-    another cluster (Rousseeuw 1987). 0 for a piece alone in its cluster, and where there is one cluster only.
+    A piece's silhouette is (b - a) / max(a, b), where a is its mean distance to the other pieces of its cluster and b
+    the least mean distance to another cluster (Rousseeuw 1987). It is 0 for a piece alone in its cluster, and where
+    there is only one cluster.
 
     Raises:
-        ShapeError: Distances that are not (N, N) with a label each.
+        ShapeError: Distances that are not (N, N), or another number of labels than N.
 
     >>> silhouettes([[0, 1, 4], [1, 0, 4], [4, 4, 0]], [0, 0, 1])
     array([0.75, 0.75, 0.  ])

@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """Scores with their truth, sorted once, so that metrics under many weightings cost no further sort."""
+    """Scores and the truth of each trial, sorted once: metrics under many weightings then need no further sort."""
 
     scores: Floats  # (N,) as given
     is_target: NDArray[np.bool_]  # (N,)
@@ -58,7 +58,7 @@ def rank_trials(scores: ArrayLike, is_target: ArrayLike) -> Trials:
     """Trials from scores (N,), higher for the claim, and the truth (N,) of each; infinite scores are allowed.
 
     Raises:
-        ShapeError: Arrays that are not of one length, a truth that is not boolean.
+        ShapeError: Arrays of different lengths; a truth that is not boolean.
         DataError: A score that is NaN; only targets or only non-targets.
 
     >>> trials = rank_trials([2.0, -1.0, 0.5, 0.5], [True, False, True, False])
@@ -87,7 +87,7 @@ def pool_trials(target_scores: ArrayLike, nontarget_scores: ArrayLike) -> Trials
 
     Raises:
         ShapeError: Scores that are not vectors.
-        DataError: As :func:`rank_trials`.
+        DataError: A score that is NaN; only targets or only non-targets.
 
     >>> pool_trials([1.0, 2.0], [-1.0]).is_target.tolist()
     [True, True, False]
@@ -100,11 +100,11 @@ def pool_trials(target_scores: ArrayLike, nontarget_scores: ArrayLike) -> Trials
 
 
 def error_rates(trials: Trials, threshold: float, weights: ArrayLike | None = None) -> ErrorRates:
-    """Miss and false alarm rate (fractions) when scores >= ``threshold`` are accepted; ``weights`` (N,) count trials.
+    """Miss and false alarm rate when scores >= ``threshold`` are accepted; ``weights`` (N,): what each trial counts.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: A threshold that is NaN, weights that cannot be counts or leave one kind without any.
+        DataError: A threshold or weight that is NaN; a weight below 0 or infinite; targets or non-targets that weigh 0.
 
     >>> error_rates(pool_trials([1.0, 3.0], [0.0, 1.0]), threshold=1.0)
     ErrorRates(miss=0.0, false_alarm=0.5)
@@ -121,7 +121,7 @@ def error_rates(trials: Trials, threshold: float, weights: ArrayLike | None = No
 
 
 def roc(trials: Trials, weights: ArrayLike | None = None) -> Roc:
-    """The receiver operating characteristic: one point per distinct score, and 'accept none'. Raises as the metrics do.
+    """Receiver operating characteristic: a point per distinct score, and 'accept none'. Errors as :func:`error_rates`.
 
     >>> curve = roc(pool_trials([1.0, 3.0], [0.0, 1.0]))
     >>> curve.miss.tolist(), curve.false_alarm.tolist()
@@ -131,10 +131,10 @@ def roc(trials: Trials, weights: ArrayLike | None = None) -> Roc:
 
 
 def roc_corners(trials: Trials, weights: ArrayLike | None = None) -> Roc:
-    """The corners of :func:`roc`, in the same order: far fewer points, and the same curve. Raises as the metrics do.
+    """The corners of :func:`roc`, in the same order: far fewer points, the same curve. Errors as :func:`error_rates`.
 
-    Between two corners it runs along an axis, so that no straight line touches it there, and PAV makes one block of
-    what lies there. Of a million trials with a thousand targets these are two thousand points.
+    Between two corners the curve runs along an axis: the convex hull has no vertex there, and PAV makes one block of
+    the trials there. A million trials with a thousand targets have at most about two thousand corners.
 
     >>> curve = roc_corners(pool_trials([2.0, 3.0], [0.0, 1.0]))
     >>> curve.miss.tolist(), curve.false_alarm.tolist()
@@ -168,10 +168,10 @@ def _runs(is_target: NDArray[np.bool_], starts: NDArray[np.intp]) -> NDArray[np.
 
 
 def convex_hull(curve: Roc) -> Roc:
-    """The vertices of the lower convex hull of (false alarm, miss): what thresholds, and chance between two, reach.
+    """The vertices of the lower convex hull of (false alarm, miss).
 
-    Its edges are the blocks that pool-adjacent-violators (PAV) makes of the targets' share at each score (Fawcett &
-    Niculescu-Mizil 2007).
+    Between two vertices, a random choice of one of their thresholds reaches each point of the edge. The edges are the
+    blocks that pool-adjacent-violators (PAV) makes of the scores (Fawcett & Niculescu-Mizil 2007).
 
     >>> hull = convex_hull(roc(pool_trials([1.0, 3.0], [0.0, 2.0])))
     >>> hull.miss.tolist(), hull.false_alarm.tolist()
@@ -195,15 +195,15 @@ def min_dcf(
     cost_false_alarm: float = 1.0,
     weights: ArrayLike | None = None,
 ) -> float:
-    """Least detection cost over all thresholds, divided by that of the better blind decision (0 to 1).
+    """Least detection cost over all thresholds, divided by the cost of the better of 'accept all' and 'accept none'.
 
     min over t of (cost_miss p_target miss(t) + cost_false_alarm (1 - p_target) false_alarm(t)) / min(cost_miss
-    p_target, cost_false_alarm (1 - p_target)): the normalised DCF of NIST's speaker recognition evaluation plans.
-    ``weights`` (N,) count trials.
+    p_target, cost_false_alarm (1 - p_target)), from 0 to 1: the normalised DCF of NIST's speaker recognition
+    evaluation plans. ``weights`` (N,): how many trials each one stands for.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: A prior outside ]0, 1[, a cost that is not positive, weights as in :func:`error_rates`.
+        DataError: A prior outside ]0, 1[; a cost that is not positive; weights that :func:`error_rates` refuses.
 
     >>> min_dcf(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]), p_target=0.5)
     0.3...
@@ -215,15 +215,15 @@ def min_dcf(
 
 
 def cllr(trials: Trials, weights: ArrayLike | None = None) -> float:
-    """Cost of the log-likelihood ratios (bits per trial) over all applications: 0 perfect, 1 as good as none at all.
+    """Cost of the log-likelihood ratios (bits per trial) over all priors: 0 is perfect, 1 is that of ratios all 1.
 
-    The scores are natural log-likelihood ratios. (mean over targets of log2(1 + exp(-llr)) + mean over non-targets of
-    log2(1 + exp(llr))) / 2 (Brümmer & du Preez 2006). An infinite score of the wrong sign costs infinity.
-    ``weights`` (N,) count trials.
+    Scores are natural log-likelihood ratios. Cllr is (mean over targets of log2(1 + exp(-llr)) + mean over non-targets
+    of log2(1 + exp(llr))) / 2 (Brümmer & du Preez 2006). An infinite score of the wrong sign makes it infinite.
+    ``weights`` (N,): how many trials each one stands for.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: Weights as in :func:`error_rates`.
+        DataError: Weights that :func:`error_rates` refuses.
 
     >>> cllr(pool_trials([0.0, 0.0], [0.0]))
     1.0
@@ -232,7 +232,7 @@ def cllr(trials: Trials, weights: ArrayLike | None = None) -> float:
 
 
 def cllr_sums(trials: Trials) -> OfSums:
-    """:func:`cllr` as a statistic of weighted sums, for intervals: all resamples at once.
+    """:func:`cllr` as a statistic of weighted sums: :func:`interval` computes it for all resamples at once.
 
     >>> cllr_sums(pool_trials([0.0, 0.0], [0.0]))(np.array([2.0, 0.0, 1.0]))
     1.0
@@ -250,14 +250,14 @@ def cllr_sums(trials: Trials) -> OfSums:
 
 
 def cllr_min(trials: Trials, weights: ArrayLike | None = None) -> float:
-    """Cllr (bits per trial) after the best increasing map of the scores: what is lost to discrimination alone, 0 to 1.
+    """Cllr (bits per trial) after the best increasing map of the scores: the discrimination loss, 0 to 1.
 
-    The map is PAV on these very trials (Brümmer & du Preez 2006); Cllr - Cllr_min is lost to calibration.
-    ``weights`` (N,) count trials.
+    The map is PAV, fitted to these trials (Brümmer & du Preez 2006). Cllr - Cllr_min is the calibration loss.
+    ``weights`` (N,): how many trials each one stands for.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: Weights as in :func:`error_rates`.
+        DataError: Weights that :func:`error_rates` refuses.
 
     >>> cllr_min(pool_trials([1.0, 2.0], [0.0, -3.0]))
     0.0

@@ -59,7 +59,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class DiarizationErrors:
-    """What is wrong with the hypothesis of one recording, or of several added up."""
+    """Errors in seconds of the hypothesis of one recording, or of several recordings added up."""
 
     speech: float  # s of the reference, each speaker's own
     miss: float  # s
@@ -104,12 +104,13 @@ def diarization_errors(
 
     Args:
         reference: Who spoke when.
-        hypothesis: What is judged.
-        collar: Seconds that do not count: on each side of a boundary of the reference (``nist``), or in all around it
-            (``pyannote``).
-        skip_overlap: Leave out where several speakers of the reference speak at once.
-        convention: What a collar means, and whether speakers are mapped before it is removed (``nist``) or after.
-        regions: (start, end) in s of what counts, as a UEM file lists it; None: everything.
+        hypothesis: Who speaks when according to the diarizer.
+        collar: Seconds around each boundary of the reference that do not count: on either side of the boundary
+            (``nist``), or both sides together (``pyannote``).
+        skip_overlap: Leave out the time in which several speakers of the reference speak at once.
+        convention: The meaning of ``collar``. It also says whether speakers are mapped before the collars are removed
+            (``nist``) or afterwards (``pyannote``).
+        regions: (start, end) in s of the regions that count, as in a UEM file; None: everything.
 
     Raises:
         ConfigError: A convention that is not known.
@@ -168,7 +169,9 @@ def diarization_errors(
 
 
 def speaker_mapping(reference: Sequence[Turn], hypothesis: Sequence[Turn]) -> dict[str, str]:
-    """Hypothesised speaker -> the reference's that it is counted as; who has no counterpart is not there.
+    """For each speaker of the hypothesis, the speaker of the reference that it is mapped to.
+
+    A speaker of the hypothesis without a counterpart in the reference has no entry.
 
     >>> speaker_mapping([Turn(0, 4, "ann")], [Turn(0, 1, "1"), Turn(1, 4, "2")])
     {'2': 'ann'}
@@ -181,7 +184,7 @@ def speaker_mapping(reference: Sequence[Turn], hypothesis: Sequence[Turn]) -> di
 
 
 def pooled_der(errors: Iterable[DiarizationErrors]) -> OfSums:
-    """The DER of several recordings taken together, as a metric under weights (N,) of the recordings.
+    """The pooled DER (fraction) of N recordings, as a statistic under weights (N,) of the recordings.
 
     >>> one, other = (diarization_errors([Turn(0, s, "a")], [Turn(0, 1, "1")]) for s in (1, 3))
     >>> pooled_der([one, other])(np.ones(2))

@@ -57,7 +57,7 @@ class Edits:
 
 @dataclass(frozen=True, slots=True)
 class EditCounts:
-    """Counts of N utterances, from which every error rate follows."""
+    """Counts of hits and errors in N utterances, from which every error rate follows."""
 
     hits: Integers  # (N,)
     substitutions: Integers  # (N,)
@@ -76,10 +76,11 @@ class EditCounts:
 
 
 def align_labels(reference: Sequence[str], hypothesis: Sequence[str]) -> Edits:
-    """The alignment with the fewest errors, and of those with the fewest substitutions; either may be empty.
+    """The alignment of two sequences with the fewest errors, and among these the fewest substitutions.
 
-    Where several are as good, labels are deleted and inserted as late as possible. Time and memory are the product of
-    the lengths, 4 bytes each (8 from some 30,000 labels on).
+    Either sequence may be empty. Of several equally good alignments, the one with the latest deletions and insertions
+    is returned. Time and memory grow with the product of the two lengths: 4 bytes per pair of labels (8 from some
+    30,000 labels on).
 
     >>> align_labels("the cat sat".split(), "a cat sat down".split()).pairs
     (('the', 'a'), ('cat', 'cat'), ('sat', 'sat'), (None, 'down'))
@@ -118,7 +119,7 @@ def align_labels(reference: Sequence[str], hypothesis: Sequence[str]) -> Edits:
 
 
 def count_edits(alignments: Iterable[Edits]) -> EditCounts:
-    """The counts of utterances, in their order.
+    """The counts of hits, substitutions, deletions and insertions of each utterance, in the order given.
 
     >>> counts = count_edits([align_labels("abc", "abd"), align_labels("ab", "a")])
     >>> counts.substitutions.tolist(), counts.deletions.tolist(), counts.labels.tolist()
@@ -130,7 +131,7 @@ def count_edits(alignments: Iterable[Edits]) -> EditCounts:
 
 
 def edit_rate(counts: EditCounts) -> OfSums:
-    """WER or PER (fraction) under weights of the utterances (N,); NaN where the references have no label.
+    """WER or PER (fraction) as a statistic under weights (N,) of the utterances; NaN if no reference has a label.
 
     >>> edit_rate(count_edits([align_labels("abc", "abd"), align_labels("ab", "a")]))(np.ones(2))
     0.4
@@ -139,7 +140,7 @@ def edit_rate(counts: EditCounts) -> OfSums:
 
 
 def sentence_rate(counts: EditCounts) -> OfSums:
-    """SER (fraction) under weights of the utterances (N,).
+    """Sentence error rate (fraction) as a statistic under weights (N,) of the utterances.
 
     >>> sentence_rate(count_edits([align_labels("abc", "abd"), align_labels("ab", "ab")]))(np.ones(2))
     0.5
@@ -148,13 +149,13 @@ def sentence_rate(counts: EditCounts) -> OfSums:
 
 
 def rate_interval(rate: OfSums, groups: ArrayLike, *, level: float = 0.95, seed: int = 0) -> Interval:
-    """The interval of :func:`edit_rate` or :func:`sentence_rate` over the speakers (N,) of the utterances.
+    """The interval of :func:`edit_rate` or :func:`sentence_rate` over ``groups`` (N,), the speakers of the utterances.
 
-    On the logit scale, and on the log scale where the rate is above 1.
+    It is computed on the logit scale, or on the log scale where the rate is above 1.
 
     Raises:
-        ShapeError: As :func:`interval`.
-        DataError: As :func:`interval`; the references have no label.
+        ShapeError: Groups that are not integers (N,).
+        DataError: No utterances; a level outside ]0, 1[; references without a label.
 
     >>> right, wrong = align_labels("abc", "abc"), align_labels("abc", "abd")
     >>> found = rate_interval(edit_rate(count_edits([right, wrong, right, right])), [0, 0, 1, 2])
@@ -168,7 +169,9 @@ def rate_interval(rate: OfSums, groups: ArrayLike, *, level: float = 0.95, seed:
 
 
 def confusions(alignments: Iterable[Edits]) -> list[tuple[str | None, str | None, int]]:
-    """(reference, hypothesis, how often) of every error, the most frequent first; None as in :class:`Edits`.
+    """Every error as (reference, hypothesis, count), the most frequent first.
+
+    An insertion has None as its reference, a deletion None as its hypothesis.
 
     >>> confusions([align_labels("abc", "abd"), align_labels("ac", "ad"), align_labels("a", "ab")])
     [('c', 'd', 2), (None, 'b', 1)]
@@ -178,7 +181,7 @@ def confusions(alignments: Iterable[Edits]) -> list[tuple[str | None, str | None
 
 
 def label_pairs(alignments: Iterable[Edits]) -> list[tuple[str | None, str | None, int]]:
-    """(reference, hypothesis, how often) of all pairs, right ones too: errors first, as :func:`confusions` has them.
+    """All pairs as (reference, hypothesis, count): first the errors as in :func:`confusions`, then the right labels.
 
     >>> label_pairs([align_labels("abc", "abd"), align_labels("ac", "ad")])
     [('c', 'd', 2), ('a', 'a', 2), ('b', 'b', 1)]
@@ -194,10 +197,10 @@ def label_pairs(alignments: Iterable[Edits]) -> list[tuple[str | None, str | Non
 def boundary_errors(
     reference: Sequence[tuple[str, float, float]], hypothesis: Sequence[tuple[str, float, float]]
 ) -> NDArray[np.float64]:
-    """How far each boundary of a forced alignment is from the reference's, in s: (N - 1,) of N segments.
+    """Distances (N - 1,) in s of the boundaries of a forced alignment of N segments from those of the reference.
 
     A boundary is the time where one segment ends and the next begins. The beginning of the first and the end of the
-    last segment do not count. For shares within a tolerance see :func:`within`.
+    last segment do not count. :func:`within` gives the share of the boundaries within a tolerance.
 
     Args:
         reference: (label, start, end) of each segment, in s and in order.
@@ -225,7 +228,7 @@ def boundary_errors(
 
 
 def within(errors: ArrayLike, tolerance: float) -> OfSums:
-    """Share (fraction) of boundaries (N,), errors in s, that are at most ``tolerance`` s off, under weights (N,).
+    """Share (fraction) of the ``errors`` (N,), in s, that are at most ``tolerance`` s, under weights (N,).
 
     Raises:
         ShapeError: Errors that are not (N,).

@@ -25,12 +25,13 @@ EER_NAMES: Final = {"eer": "EER (convex hull)", "eer_staircase": "EER (staircase
 def eer(trials: Trials, weights: ArrayLike | None = None) -> float:
     """Equal error rate (fraction, 0 to 0.5): where the convex hull of the ROC has miss = false alarm.
 
-    On the hull it is unique, changes continuously with the weights and is the worst over all priors of the least
-    probability of error (Brümmer & de Villiers 2013, The BOSARIS Toolkit). ``weights`` (N,) count trials.
+    On the hull this value is unique and changes continuously with the weights. It equals the least probability of
+    error, at the prior for which that is greatest (Brümmer & de Villiers 2013, The BOSARIS Toolkit). ``weights``
+    (N,): how many trials each one stands for; default 1.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: Weights that cannot be counts, or that leave no target or no non-target.
+        DataError: A weight that is negative, infinite or NaN; weights that leave no target or no non-target.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> eer(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]))
@@ -57,17 +58,19 @@ def eer(trials: Trials, weights: ArrayLike | None = None) -> float:
 
 
 def eer_staircase(trials: Trials, weights: ArrayLike | None = None) -> float:
-    """Equal error rate (fraction, 0 to 1) on the ROC itself, its points joined by straight lines.
+    """Equal error rate (fraction, 0 to 1) on the empirical ROC, its points joined by straight lines.
 
-    It is never below :func:`eer`, and above 0.5 where scores are worse than chance. ASVspoof's script gives the mean of
-    both rates at the threshold where they are nearest to each other. That mean is within half a step of this value, a
-    step being one target or one non-target (or all trials of one score). It is also the root of miss = false alarm on
-    scikit-learn's ``roc_curve``, interpolated linearly (Fawcett 2006, An introduction to ROC analysis). ``weights``
-    (N,) count trials.
+    :func:`eer` takes the convex hull of the ROC instead. This value is never below :func:`eer`, and it exceeds 0.5
+    where scores are worse than chance. It equals the root of miss = false alarm on scikit-learn's ``roc_curve`` with
+    linear interpolation (Fawcett 2006, An introduction to ROC analysis).
+
+    ASVspoof's script differs: it gives the mean of the two rates at the threshold where they are closest. That mean
+    lies within half a step of this value. A step is the change of a rate by one trial, or by all trials that share a
+    score. ``weights`` (N,): how many trials each one stands for; default 1.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: Weights that cannot be counts, or that leave no target or no non-target.
+        DataError: A weight that is negative, infinite or NaN; weights that leave no target or no non-target.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> eer_staircase(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]))

@@ -11,10 +11,11 @@ from speechgmm.evaluation.resampling import ratio
 def frame_accuracy(
     right: NDArray[np.integer], frames: NDArray[np.integer], groups: NDArray[np.intp] | None, seed: int
 ) -> Metric:
-    """The share of frames that are decided correctly: ``right`` (N,) of the ``frames`` (N,) of N items.
+    """The share of frames that are decided correctly, with its interval.
 
-    The sample size ``n`` is the number of frames. The interval is by resampling groups (N,), or items where there are
-    none.
+    ``right`` (N,) are the numbers of correctly decided frames of N items, ``frames`` (N,) the items' numbers of frames.
+    The sample size ``n`` of the metric is the total number of frames. The interval comes from resampling the
+    ``groups`` (N,) of the items; None: from resampling the items.
 
     >>> frame_accuracy(np.array([10, 0, 5]), np.array([10, 10, 10]), np.array([0, 1, 2]), 0).value
     0.5

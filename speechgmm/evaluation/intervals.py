@@ -43,7 +43,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A metric of one run minus that of another on the same items."""
+    """A metric of one run minus the same metric of another run on the same items."""
 
     value: float
     low: float | None  # None together with high
@@ -54,7 +54,7 @@ class Difference:
 
 
 def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """The score interval for a proportion (Wilson 1927), for ``n`` independent items.
+    """The score interval (fractions) for a proportion of ``n`` independent items (Wilson 1927).
 
     Raises:
         DataError: No items, or more successes than items.
@@ -81,28 +81,28 @@ def interval(
     seed: int = 0,
     scale: Scale = "logit",
 ) -> Interval:
-    """The interval of ``statistic`` over the population that the groups (speakers) were drawn from.
+    """The bootstrap interval of ``statistic`` over the population from which the groups (speakers) were drawn.
 
-    ``statistic`` gives the metric under weights (N,) of the items, 1 each for its value; one made of sums
-    (:class:`OfSums`) is evaluated for all resamples at once. ``groups``: integers (N,), or for trials a tuple of two,
-    enrolled and tested speaker, the same number for the same person. ``scale``: logit for values from 0 to 1, log for
-    positive ones, identity for the rest.
+    ``statistic`` gives the metric under weights (N,) of the items; with all weights 1 it gives the metric's value. A
+    statistic of sums (:class:`OfSums`) is evaluated for all resamples at once. ``groups``: integers (N,); for trials a
+    tuple of two such arrays, enrolled and tested speaker, with the same number for the same person. ``scale``: "logit"
+    for values from 0 to 1, "log" for positive values, "identity" for others.
 
     With b and s the bias and standard deviation over resamples, G groups and h the scale, the bounds are
     h(value) - b h'(value) -+ t(G - 1) sqrt(G / (G - 1)) s h'(value), widened to hold the value where b is large.
     The root makes s**2 unbiased for a mean; t allows for s being an estimate from G values. (Bias and standard error by
     the bootstrap: Efron & Tibshirani 1993, chapters 6 and 10.)
 
-    A value from 0 to 1 that is the same in every resample, as when everything was right, or that lies at an end of its
-    scale, gets the bounds of Clopper & Pearson (1934) for as many items as groups: were a share theta of the speakers
-    always right and the rest always wrong, G right ones would have probability theta**G, and any other way to the same
-    mean makes them no likelier. It is wide on purpose. There are no bounds (None) from one group, for a constant value
-    on another scale, where it is not finite, or where over a tenth of the resamples have no value; ``note`` says so.
+    On the logit scale, a value that is the same in every resample, or is 0 or 1, gets the bounds of Clopper & Pearson
+    (1934) for G items. Were a share theta of the speakers always right and the others always wrong, G right ones would
+    have probability theta**G; no other distribution with the same mean makes G right ones likelier. These bounds are
+    wide on purpose. There are no bounds (None) from one group, for a constant value on another scale, for a value that
+    is not finite, or where over a tenth of the resamples have no value. ``note`` gives the reason.
 
     Raises:
         ShapeError: Groups that are not integer vectors of one length.
-        DataError: No items; a level outside ]0, 1[; fewer than 50 resamples; a value that its scale does not have, or
-            that has no value for all items.
+        DataError: No items; a level outside ]0, 1[; fewer than 50 resamples; a value outside the range of the scale; a
+            statistic that raises DataError with all weights 1.
 
     >>> from speechgmm.evaluation.resampling import ratio
     >>> right, speaker = [1, 1, 1, 0, 1, 1, 0, 0], [0, 0, 1, 1, 2, 2, 3, 3]
@@ -130,12 +130,14 @@ def compare(
 ) -> Difference:
     """``first`` minus ``second``, two metrics of the same items, by a paired bootstrap: both see the same resamples.
 
-    What makes an item or a speaker hard for both cancels, so that two systems can differ for certain while their
-    intervals overlap. The interval is :func:`interval`'s on the identity scale; where the two agree in every resample
-    there is none.
+    What makes an item or a speaker hard for both systems cancels. Two systems can therefore differ significantly while
+    their intervals overlap. The interval of the difference is that of :func:`interval` on the identity scale. If the
+    two metrics agree in every resample, there is no interval.
 
     Raises:
-        ShapeError, DataError: As :func:`interval`.
+        ShapeError: Groups that are not integer vectors of one length.
+        DataError: No items; a level outside ]0, 1[; fewer than 50 resamples; a metric that raises DataError with all
+            weights 1.
 
     >>> from speechgmm.evaluation.resampling import ratio
     >>> speaker = [0, 0, 1, 1, 2, 2, 3, 3]

@@ -22,7 +22,9 @@ _ABBREVIATIONS: Final = {name: name.upper() for name in ("auc", "ari", "nmi", "d
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric(Mapping[str, Any]):
-    """A metric of a test. By key it reads as in ``metrics.json``, where what is None or empty is left out.
+    """A metric of a test, with its sample size, unit and interval.
+
+    It is also a mapping with the keys of ``metrics.json``; a field that is None or empty has no key.
 
     >>> accuracy = Metric(0.9, 20, "fraction").within(Interval(0.7, 0.97, 5, "bootstrap", "only 5 groups"))
     >>> accuracy.interval, accuracy.n_groups, accuracy["low"]

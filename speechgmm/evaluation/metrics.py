@@ -27,7 +27,7 @@ Counts = NDArray[np.int64] | NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class PerClass:
-    """How each class fared."""
+    """Counts, recall and precision of each class."""
 
     items: Floats  # (C,) of this class
     decisions: Floats  # (C,) for this class
@@ -40,7 +40,7 @@ def confusion_matrix(true: Sequence[str], predicted: Sequence[str], labels: Sequ
     """Counts (C, C) of items of class ``labels[i]`` that were decided to be ``labels[j]``.
 
     Raises:
-        ShapeError: As many decisions as items are needed.
+        ShapeError: Another number of decisions than of items.
         DataError: A class that is not among the labels.
 
     >>> confusion_matrix(["a", "a", "b"], ["a", "b", "b"], ["a", "b"]).tolist()
@@ -62,7 +62,9 @@ def confusion_matrix(true: Sequence[str], predicted: Sequence[str], labels: Sequ
 def count_decisions(
     true_indices: ArrayLike, predicted_indices: ArrayLike, n_classes: int, weights: ArrayLike | None = None
 ) -> Floats:
-    """The confusion matrix (C, C) of class indices (N,), 0 to C - 1, each item counted by its weight (N,), else 1.
+    """The confusion matrix (C, C) of class indices (N,), 0 to C - 1.
+
+    ``weights`` (N,): how many items each one stands for; default 1.
 
     Raises:
         ShapeError: Vectors of different lengths, indices that are not integers or not below ``n_classes``.
@@ -118,7 +120,7 @@ def per_class(confusion: Counts) -> PerClass:
 
 
 def balanced_accuracy(confusion: Counts) -> float:
-    """Mean recall of the classes that have items: what accuracy would be if each had as many.
+    """Mean recall of the classes that have items: the accuracy if each class had equally many items.
 
     >>> balanced_accuracy(np.array([[1, 1], [0, 2]]))
     0.75
@@ -128,12 +130,12 @@ def balanced_accuracy(confusion: Counts) -> float:
 
 
 def top_n_right(scores: ArrayLike, true_indices: ArrayLike, n: int) -> NDArray[np.bool_]:
-    """Whether each item's true class (N,) is among the ``n`` with the highest of its scores (N, C).
+    """Whether the true class (N,) of each item is among the ``n`` classes with the item's highest scores (N, C).
 
-    Of equal scores the first class goes first, as in ``argmax``: with n = 1 this is whether the decision was right.
+    Among equal scores the first class ranks first, as in ``argmax``: with n = 1 this is whether the decision was right.
 
     Raises:
-        ShapeError: Scores that are not (N, C), indices that do not fit them, n outside 1 to C.
+        ShapeError: Scores that are not (N, C); indices that do not fit the scores; n outside 1 to C.
         DataError: A score that is NaN.
 
     >>> top_n_right([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]], [1, 2], n=2).tolist()
@@ -157,13 +159,14 @@ def top_n_right(scores: ArrayLike, true_indices: ArrayLike, n: int) -> NDArray[n
 
 
 def top_n_accuracy(scores: ArrayLike, true_indices: ArrayLike, n: int, weights: ArrayLike | None = None) -> float:
-    """Share of items (fraction) whose true class is among the ``n`` with the highest of its scores (N, C).
+    """Share of items (fraction) whose true class is among the ``n`` classes with the item's highest scores (N, C).
 
-    For an interval take ``ratio(top_n_right(...), ones)``, which does not rank again. ``weights`` (N,) count items.
+    For an interval take ``ratio(top_n_right(...), ones)``, which does not rank again. ``weights`` (N,): how many items
+    each one stands for; default 1.
 
     Raises:
-        ShapeError: As :func:`top_n_right`; weights that are not (N,).
-        DataError: A score that is NaN, no items, weights that cannot be counts.
+        ShapeError: Scores, indices or ``n`` that :func:`top_n_right` refuses; weights that are not (N,).
+        DataError: A score that is NaN; no items; a weight that is negative, infinite or NaN.
 
     >>> top_n_accuracy([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]], [1, 2], n=2)
     0.5

@@ -27,11 +27,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class OpenSet:
-    """Tests against all models: what open-set metrics need of them.
+    """Tests of recordings against all models: for each test, what the open-set metrics need.
 
     Raises:
-        ShapeError: Not one of each per test.
-        DataError: An unknown speaker who is identified, or a score that is NaN.
+        ShapeError: Arrays that are not all (N,), one value per test.
+        DataError: An unknown speaker whose best model is marked as right; a score that is NaN.
     """
 
     best: Floats  # (N,) score of the best model
@@ -52,7 +52,7 @@ class OpenSet:
 
 @dataclass(frozen=True, slots=True)
 class OpenSetRates:
-    """Rates at one threshold (fractions); NaN without tests of that kind."""
+    """Rates at one threshold (fractions); NaN without tests of members, or without tests of unknown speakers."""
 
     identified: float  # of the members' tests
     mistaken: float  # of the members' tests
@@ -70,14 +70,14 @@ class OpenSetCurve:
 
 
 def rank_models(scores: ArrayLike, own: ArrayLike) -> OpenSet:
-    """The best score of each test, whether it is that of the right model, and whether the speaker has a model.
+    """The best score of each test, whether the right model has it, and whether the speaker has a model at all.
 
-    ``scores`` (N, C) are those of N tests under C models, and ``own`` (N,) the number of the speaker's model; -1: none.
-    Of equal scores the first model is the best.
+    ``scores`` (N, C) are those of N tests under C models. ``own`` (N,) is the number of the speaker's model in each
+    test; -1: the speaker has none. Among equal scores the first model is the best.
 
     Raises:
-        ShapeError: Scores that are not (N, C), or not one number per test.
-        DataError: A number that no model has, scores that are NaN.
+        ShapeError: Scores that are not (N, C); ``own`` that is not (N,).
+        DataError: A number in ``own`` that no model has; a score that is NaN.
 
     >>> rank_models([[1.0, 3.0], [2.0, 0.0]], [1, -1])
     OpenSet(best=array([3., 2.]), is_right=array([ True, False]), is_member=array([ True, False]))
@@ -91,7 +91,7 @@ def rank_models(scores: ArrayLike, own: ArrayLike) -> OpenSet:
 
 
 def open_set_rates(tests: OpenSet, threshold: float, weights: ArrayLike | None = None) -> OpenSetRates:
-    """The rates when best scores >= ``threshold`` are accepted; ``weights`` (N,) count tests.
+    """The rates when best scores >= ``threshold`` are accepted; ``weights`` (N,): how many tests each one stands for.
 
     Raises:
         ShapeError: Weights that are not (N,).
@@ -108,7 +108,7 @@ def open_set_rates(tests: OpenSet, threshold: float, weights: ArrayLike | None =
 
 
 def open_set_sums(tests: OpenSet, threshold: float) -> dict[str, OfSums]:
-    """identified, mistaken and false_alarm at a threshold as statistics of weighted sums, for intervals.
+    """``identified``, ``mistaken`` and ``false_alarm`` at a threshold as statistics of weighted sums, for intervals.
 
     Raises:
         DataError: A threshold that is NaN.
@@ -127,7 +127,7 @@ def open_set_sums(tests: OpenSet, threshold: float) -> dict[str, OfSums]:
 
 
 def open_set_curve(tests: OpenSet, weights: ArrayLike | None = None) -> OpenSetCurve:
-    """The rates at every threshold, the best scores and infinity: what the choice of one trades.
+    """The rates at every threshold: the thresholds are the distinct best scores, and infinity.
 
     >>> curve = open_set_curve(rank_models([[1.0, 3.0], [2.0, 0.0], [4.0, 5.0]], [1, 1, -1]))
     >>> curve.thresholds.tolist(), curve.identified.tolist(), curve.false_alarm.tolist()

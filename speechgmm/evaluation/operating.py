@@ -40,7 +40,7 @@ class Det:
 
 @dataclass(frozen=True, slots=True)
 class Tippett:
-    """Cumulative shares of ratios, as forensic reports plot them."""
+    """Cumulative shares of the log-likelihood ratios of targets and non-targets, as forensic reports plot them."""
 
     llrs: Floats  # (P,) increasing, nats
     targets: Floats  # (P,) fraction of the targets whose ratio is at least that
@@ -48,13 +48,13 @@ class Tippett:
 
 
 def bayes_threshold(p_target: float, cost_miss: float = 1.0, cost_false_alarm: float = 1.0) -> float:
-    """The llr (nats) from which on accepting costs less than rejecting.
+    """The log-likelihood ratio (nats) above which accepting is expected to cost less than rejecting.
 
-    -log(p_target / (1 - p_target)) + log(cost_false_alarm / cost_miss): minus the log odds, plus the log ratio of the
-    costs (Brümmer & du Preez 2006).
+    The threshold is -log(p_target / (1 - p_target)) + log(cost_false_alarm / cost_miss): minus the prior log odds, plus
+    the log ratio of the costs (Brümmer & du Preez 2006).
 
     Raises:
-        DataError: A prior outside ]0, 1[, a cost that is not positive.
+        DataError: A prior outside ]0, 1[; a cost that is not positive.
 
     >>> round(bayes_threshold(0.01), 3), bayes_threshold(0.5)
     (4.595, 0.0)
@@ -70,16 +70,17 @@ def act_dcf(
     cost_false_alarm: float = 1.0,
     weights: ArrayLike | None = None,
 ) -> float:
-    """Detection cost of deciding by the ratios, divided by that of the better blind decision: 0 best, 1 blind.
+    """Actual detection cost, divided by the cost of the better of 'accept all' and 'accept none'; 0 is best.
 
+    The scores are natural log-likelihood ratios, and the threshold t is :func:`bayes_threshold`. The value is
     (cost_miss p_target miss(t) + cost_false_alarm (1 - p_target) false_alarm(t)) / min(cost_miss p_target,
-    cost_false_alarm (1 - p_target)) at t = :func:`bayes_threshold`: the actual normalised DCF of NIST's speaker
-    recognition evaluation plans. Never less than ``min_dcf``, and above 1 where ratios mislead. ``weights`` (N,) count
-    trials.
+    cost_false_alarm (1 - p_target)): the actual normalised DCF of NIST's speaker recognition evaluation plans. It is
+    never below ``min_dcf``, and exceeds 1 where the ratios are misleading. ``weights`` (N,): how many trials each one
+    stands for.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: As :func:`bayes_threshold`; weights as in ``eer``.
+        DataError: A prior outside ]0, 1[; a cost that is not positive; weights that :func:`error_rates` refuses.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> act_dcf(pool_trials([1.0, -0.5], [-2.0, -1.0]), p_target=0.5)
@@ -89,7 +90,10 @@ def act_dcf(
 
 
 def act_dcf_sums(trials: Trials, p_target: float, cost_miss: float = 1.0, cost_false_alarm: float = 1.0) -> OfSums:
-    """:func:`act_dcf` as a statistic of weighted sums, for intervals: all resamples at once. Raises as it does.
+    """:func:`act_dcf` as a statistic of weighted sums: :func:`interval` computes it for all resamples at once.
+
+    Raises:
+        DataError: A prior outside ]0, 1[; a cost that is not positive.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> act_dcf_sums(pool_trials([1.0, -0.5], [-2.0, -1.0]), 0.5)(np.array([2.0, 0.0, 1.0, 1.0]))
@@ -109,13 +113,15 @@ def act_dcf_sums(trials: Trials, p_target: float, cost_miss: float = 1.0, cost_f
 
 
 def pav_llrs(trials: Trials, weights: ArrayLike | None = None) -> Floats:
-    """Log-likelihood ratios (N,) in nats that PAV gives these very trials, never falling with the score.
+    """Log-likelihood ratios (N,) in nats to which PAV, fitted to these trials, maps their scores.
 
-    The log of a block's share of the targets over its share of the non-targets; -inf below the first target, inf above
-    the last non-target (Brümmer & du Preez 2006). Their Cllr is Cllr_min. ``weights`` (N,) count trials.
+    The ratios never fall as the score rises. A trial's ratio is the log of its block's share of the targets over the
+    block's share of the non-targets: -inf below the lowest target, inf above the highest non-target (Brümmer & du Preez
+    2006). The Cllr of these ratios is Cllr_min. ``weights`` (N,): how many trials each one stands for.
 
     Raises:
-        ShapeError, DataError: As ``cllr_min``.
+        ShapeError: Weights that are not (N,).
+        DataError: Weights that :func:`error_rates` refuses.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> pav_llrs(pool_trials([1.0, 3.0], [0.0, 2.0])).round(2).tolist()
@@ -127,9 +133,10 @@ def pav_llrs(trials: Trials, weights: ArrayLike | None = None) -> Floats:
 
 
 def pav_blocks(trials: Trials) -> tuple[Floats, Floats]:
-    """The blocks of PAV: lowest and highest score (B, 2) of each, and its log-likelihood ratio (B,) in nats.
+    """The B blocks of PAV: the lowest and highest score (B, 2) and the log-likelihood ratio (B,) in nats of each.
 
-    See :func:`pav_llrs`, which gives every trial that of its block; infinite where one kind is alone.
+    :func:`pav_llrs` gives every trial the ratio of its block. A block of targets alone, or of non-targets alone, has an
+    infinite ratio.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> pav_blocks(pool_trials([1.0, 3.0], [0.0, 2.0]))[0].tolist()
@@ -150,10 +157,15 @@ def _pav(trials: Trials, weights: ArrayLike | None) -> tuple[Roc, Floats]:
 
 
 def det(trials: Trials, weights: ArrayLike | None = None) -> Det:
-    """Every trade-off between miss and false alarm rate, on normal-deviate scales too (Martin et al. 1997).
+    """Detection error trade-off: miss and false alarm rates, and their normal deviates (Martin et al. 1997).
 
-    On those a system whose scores are Gaussian with equal variances is a straight line. Points between two corners,
-    where one rate alone changes, are left out: they lie on the line between. Raises as ``roc``.
+    On normal-deviate scales, a system whose target and non-target scores are Gaussian with equal variances is a
+    straight line. Points where only one rate changes lie between two corners, and are left out. ``weights`` (N,): how
+    many trials each one stands for.
+
+    Raises:
+        ShapeError: Weights that are not (N,).
+        DataError: Weights that :func:`error_rates` refuses.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> curve = det(pool_trials([1.0, 3.0], [0.0, 2.0]))
@@ -171,9 +183,13 @@ def det(trials: Trials, weights: ArrayLike | None = None) -> Det:
 
 
 def tippett(trials: Trials, weights: ArrayLike | None = None) -> Tippett:
-    """How often ratios reach each value, where the claim holds and where it does not (Evett & Buckleton 1996).
+    """Tippett curves: the shares of targets and of non-targets whose log-likelihood ratio (nats) reaches each value.
 
-    Raises as ``roc``.
+    Source: Evett & Buckleton 1996. ``weights`` (N,): how many trials each one stands for.
+
+    Raises:
+        ShapeError: Weights that are not (N,).
+        DataError: Weights that :func:`error_rates` refuses.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> curves = tippett(pool_trials([1.0, 3.0], [0.0, 2.0]))

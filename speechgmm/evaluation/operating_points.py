@@ -12,7 +12,7 @@ from speechgmm.evaluation.operating import bayes_threshold
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What a decision is for: how common targets are, and what each error costs."""
+    """The prior probability of a target, and the cost of each error."""
 
     p_target: float
     cost_miss: float = 1.0
@@ -25,7 +25,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold with its two errors."""
+    """A threshold, with the miss and false alarm rates that it gives."""
 
     name: str
     threshold: float  # accept where score >= threshold; infinite: accept none
@@ -34,10 +34,10 @@ class OperatingPoint:
 
 
 def operating_points(trials: Trials, applications: tuple[Application, ...] = ()) -> tuple[OperatingPoint, ...]:
-    """The threshold of equal errors, and that of least cost for each application, chosen on these very trials.
+    """The operating point of equal errors, then that of least cost for each application, chosen on these trials.
 
-    Both errors of the first point are the EER of the convex hull. Its threshold is that of the ROC at which the two
-    errors differ least.
+    Miss and false alarm rate of the first point are both the EER of the convex hull. The threshold of the first point
+    is the one at which the two rates of the ROC differ least.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> trials = pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0])
@@ -58,7 +58,7 @@ def operating_points(trials: Trials, applications: tuple[Application, ...] = ())
 
 
 def bayes_point(trials: Trials, application: Application) -> OperatingPoint:
-    """Where prior and costs put the threshold of natural-log likelihood ratios, and the errors that gives: actDCF's.
+    """The operating point of ``act_dcf``: the Bayes threshold of natural-log likelihood ratios, and its error rates.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> bayes_point(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]), Application(0.5)).threshold
@@ -72,8 +72,8 @@ def bayes_point(trials: Trials, application: Application) -> OperatingPoint:
 def detection_summary(trials: Trials, application: Application) -> dict[str, Metric]:
     """EER, minDCF, Cllr and Cllr_min of scores, without intervals: for a table of several kinds of scores.
 
-    Cllr takes the scores as natural-log likelihood ratios, whatever they are; the others do not change with any map of
-    the scores that rises.
+    Cllr treats the scores as natural-log likelihood ratios, whatever they are. The other metrics are the same for every
+    strictly increasing map of the scores.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> found = detection_summary(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]), Application(0.5))

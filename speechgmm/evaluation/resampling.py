@@ -26,7 +26,7 @@ _CELLS: Final = 4_000_000  # weights held at once when many resamples go through
 
 @dataclass(frozen=True, slots=True)
 class OfSums:
-    """A statistic that needs only weighted sums over items: all resamples go through one matrix product."""
+    """A statistic that needs only weighted sums over items: one matrix product evaluates it for all resamples."""
 
     columns: Floats  # (N, M)
     combine: Callable[[Floats], Floats]  # weighted sums (..., M) -> values (...); NaN where there is no value
@@ -42,7 +42,7 @@ class OfSums:
 
 
 def ratio(numerators: ArrayLike, denominators: ArrayLike) -> OfSums:
-    """The statistic (sum of weights numerators) / (sum of weights denominators), both (N,): any share or mean.
+    """The statistic sum(weights * numerators) / sum(weights * denominators), both (N,): any share or mean.
 
     Raises:
         ShapeError: Vectors of different lengths.

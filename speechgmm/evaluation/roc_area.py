@@ -19,13 +19,14 @@ MAX_FALSE_ALARM = 0.1
 
 
 def auc(trials: Trials, weights: ArrayLike | None = None) -> float:
-    """Area under the ROC (fraction): the probability that a target's score is above a non-target's, ties half.
+    """Area under the ROC (fraction): the probability that a target scores above a non-target, ties half.
 
-    It is Mann & Whitney's U over the number of pairs (Hanley & McNeil 1982). ``weights`` (N,) count trials.
+    This area is Mann & Whitney's U, divided by the number of pairs (Hanley & McNeil 1982). ``weights`` (N,): how many
+    trials each one stands for; default 1.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: Weights that cannot be counts, or that leave no target or no non-target.
+        DataError: A weight that is negative, infinite or NaN; weights that leave no target or no non-target.
 
     >>> from speechgmm.evaluation.detection import pool_trials
     >>> auc(pool_trials([1.0, 3.0], [0.0, 1.0]))
@@ -36,14 +37,15 @@ def auc(trials: Trials, weights: ArrayLike | None = None) -> float:
 
 
 def pauc(trials: Trials, weights: ArrayLike | None = None, *, max_false_alarm: float = MAX_FALSE_ALARM) -> float:
-    """Area under the ROC up to ``max_false_alarm``, scaled so that 0.5 says nothing and 1 is best (fraction).
+    """Area under the ROC up to ``max_false_alarm``, scaled so that 0.5 is chance and 1 is best (fraction).
 
-    (1 + (area - p**2 / 2) / (p - p**2 / 2)) / 2 with p the limit (McClish 1989, eq. 1 and 2), as
-    ``sklearn.metrics.roc_auc_score(max_fpr=p)`` has it; DCASE's task 2 takes p = 0.1. Between two points the ROC is a
-    straight line. ``weights`` (N,) count trials.
+    The value is (1 + (area - p**2 / 2) / (p - p**2 / 2)) / 2, where p is ``max_false_alarm`` (McClish 1989, eq. 1 and
+    2). ``sklearn.metrics.roc_auc_score(max_fpr=p)`` computes the same; DCASE's task 2 takes p = 0.1. Between two points
+    the ROC is a straight line. ``weights`` (N,): how many trials each one stands for; default 1.
 
     Raises:
-        ShapeError, DataError: As :func:`auc`; a limit outside ]0, 1].
+        ShapeError: Weights that are not (N,).
+        DataError: ``max_false_alarm`` outside ]0, 1]; weights that :func:`auc` refuses.
 
     >>> from speechgmm.evaluation.detection import pool_trials
     >>> pauc(pool_trials([1.0, 3.0], [0.0, 2.0]), max_false_alarm=0.5)

@@ -30,7 +30,7 @@ _PRIORS_ADD_UP: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class AsvErrors:
-    """What the speaker verification does at its threshold."""
+    """Error rates of the speaker verification (ASV) at its threshold."""
 
     miss: float  # fraction of the targets rejected
     false_alarm: float  # fraction of the non-targets accepted
@@ -39,10 +39,10 @@ class AsvErrors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TandemCosts:
-    """Priors and costs; the defaults are those of ASVspoof 2019 and 2021.
+    """Priors and costs of the t-DCF; the defaults are those of ASVspoof 2019 and 2021.
 
     Raises:
-        DataError: Priors that are negative or do not add up to 1, a cost that is not positive.
+        DataError: Priors that are negative or do not add up to 1; a cost that is not positive.
 
     >>> TandemCosts(p_target=0.9, p_nontarget=0.05, p_spoof=0.05).cost_spoof
     10.0
@@ -69,15 +69,15 @@ ASVSPOOF: Final = TandemCosts()
 
 
 def asv_errors(target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike, threshold: float | None = None) -> AsvErrors:
-    """Error rates of speaker verification from its scores, each (N,); higher for the claim.
+    """Error rates of speaker verification, from its scores of targets, non-targets and spoofing attacks, each (N,).
 
-    Scores are accepted from ``threshold`` on. By default it is :func:`asvspoof_threshold`, so that the t-DCF is the one
-    of the official script.
+    A higher score speaks for the claim. Scores >= ``threshold`` are accepted. The default is
+    :func:`asvspoof_threshold`, with which the t-DCF is the one of the official script.
 
     Raises:
-        ShapeError: Scores of targets or nontargets that are not vectors.
-        DataError: A kind of trial without scores; a score or a threshold that is NaN; scores of attacks that are no
-            vector.
+        ShapeError: Scores of targets or non-targets that are not vectors.
+        DataError: No scores of targets, of non-targets or of attacks; a score or a threshold that is NaN; scores of
+            attacks that are no vector.
 
     >>> asv_errors([1.0, 2.0, 3.0, 4.0], [-1.0, 0.0, 1.5, 0.5], [2.5, 0.0])
     AsvErrors(miss=0.0, false_alarm=0.25, spoof_false_alarm=0.5)
@@ -95,15 +95,15 @@ def asv_errors(target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike, thresh
 def asvspoof_threshold(target: ArrayLike, nontarget: ArrayLike) -> float:
     """The threshold at which the ASVspoof challenges operate speaker verification, from its scores, each (N,).
 
-    The scores are sorted, of equal ones the targets first. Score by score they are rejected, and the first score after
-    whose rejection miss and false alarm are nearest to each other is the threshold. From it on scores are *accepted*,
-    so that this last one is. Where targets and non-targets do not overlap, the threshold is therefore the highest
-    non-target, not the lowest target; attacks between the two are accepted. Source: ``compute_eer`` of
-    ``eval_metrics.py`` in the organisers' t-DCF packages of 2019 and 2021.
+    The scores are sorted; among equal scores the targets come first. They are rejected one after another, from the
+    lowest on. The threshold is the first score after whose rejection miss and false alarm rate are closest. Scores
+    from the threshold on are *accepted*, so the threshold itself is accepted again. Where targets and non-targets do
+    not overlap, the threshold is therefore the highest non-target, not the lowest target, and attacks between the two
+    are accepted. Source: ``compute_eer`` of ``eval_metrics.py`` in the organisers' t-DCF packages of 2019 and 2021.
 
     Raises:
         ShapeError: Scores that are not vectors.
-        DataError: A kind of trial without scores; a score that is NaN.
+        DataError: No targets or no non-targets; a score that is NaN.
 
     >>> asvspoof_threshold([5.0, 6.0], [0.0, 1.0])
     1.0
@@ -120,15 +120,15 @@ def asvspoof_threshold(target: ArrayLike, nontarget: ArrayLike) -> float:
 
 
 def min_t_dcf(trials: Trials, asv: AsvErrors, costs: TandemCosts = ASVSPOOF, weights: ArrayLike | None = None) -> float:
-    """Least tandem cost over the CM's thresholds, divided by that without a CM (Kinnunen et al. 2020; 0 to 1).
+    """Least tandem cost over the thresholds of the countermeasure (CM), divided by the cost without a CM; 0 to 1.
 
-    ``trials``: bona fide recordings as targets, attacks as non-targets. A perfect CM leaves C0 / (C0 + min(C1, C2)).
-    ``weights`` (N,) count trials.
+    Source: Kinnunen et al. 2020. ``trials`` are those of the CM: bona fide recordings as targets, attacks as
+    non-targets. A perfect CM leaves C0 / (C0 + min(C1, C2)). ``weights`` (N,): how many trials each one stands for.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: An ASV that no CM can help (rates outside 0 to 1, or worse than rejecting all, or never fooled);
-            weights as in :func:`~speechgmm.evaluation.eer`.
+        DataError: An ASV that no CM can help: rates outside 0 to 1, an ASV that is worse than rejecting all, or one
+            that accepts no attack; weights that :func:`~speechgmm.evaluation.error_rates` refuses.
 
     >>> asv = AsvErrors(miss=0.1, false_alarm=0.1, spoof_false_alarm=0.5)
     >>> round(min_t_dcf(pool_trials([1.0, 2.0], [-1.0, 0.0]), asv), 4)
@@ -142,9 +142,9 @@ def min_t_dcf(trials: Trials, asv: AsvErrors, costs: TandemCosts = ASVSPOOF, wei
 def min_t_dcf_legacy(
     trials: Trials, asv: AsvErrors, costs: TandemCosts = ASVSPOOF, weights: ArrayLike | None = None
 ) -> float:
-    """Least tandem cost as ASVspoof 2019 ranked by (Kinnunen et al. 2018): 0 for a perfect CM, 1 for none.
+    """The t-DCF by which ASVspoof 2019 ranked systems (Kinnunen et al. 2018): 0 for a perfect CM, 1 without a CM.
 
-    Arguments and errors as for :func:`min_t_dcf`.
+    The arguments and errors are those of :func:`min_t_dcf`.
 
     >>> asv = AsvErrors(miss=0.1, false_alarm=0.1, spoof_false_alarm=0.5)
     >>> min_t_dcf_legacy(pool_trials([1.0, 2.0], [-1.0, 0.0]), asv)

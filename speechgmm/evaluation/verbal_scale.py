@@ -13,10 +13,10 @@ _WORDS: Final = ("weak", "moderate", "moderately strong", "strong", "very strong
 def in_words(llr: float) -> str:
     """A natural-log likelihood ratio (nats) in the words of ENFSI's verbal scale.
 
-    That is the example of a scale in ENFSI Guideline for Evaluative Reporting in Forensic Science (2015): ratios from
-    2, 10, 100, 1000, 10 000 and 1 000 000 on are weak, moderate, moderately strong, strong, very strong and extremely
-    strong support; below 1 the reciprocal is support for the alternative. The scale has no words between 1 and 2, which
-    is called no support here.
+    The scale is the example in ENFSI Guideline for Evaluative Reporting in Forensic Science (2015): likelihood ratios
+    from 2, 10, 100, 1000, 10 000 and 1 000 000 on are weak, moderate, moderately strong, strong, very strong and
+    extremely strong support. The reciprocal of a ratio below 1 is support for the alternative. The scale has no words
+    for ratios between 1 and 2; this function calls them no support.
 
     Raises:
         DataError: A ratio that is NaN.

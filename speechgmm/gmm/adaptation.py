@@ -49,22 +49,24 @@ def adapt_map(
     ubm : DiagGMM
         The background model, of D dimensions.
     frames : array_like (N, D) or FrameSource
-        Even a single frame will do.
+        The frames to adapt to; one frame is enough.
     relevance : float, default 16
-        What the background model is worth in each component, in frames: 0 gives maximum likelihood, infinity the
-        background model.
+        Relevance factor: how many frames the background model counts for in each component. 0 gives maximum
+        likelihood; the higher the factor, the closer the result stays to the background model.
     parameters : tuple of {"weights", "means", "variances"}
-        What is adapted; the rest stays. The weights are the Dirichlet mode, not eq. 11 (``ConjugatePrior.around``).
+        The parameters that are adapted; the others keep the background model's values. Adapted weights are the mode of
+        a Dirichlet posterior, not those of eq. 11 (``ConjugatePrior.around``).
     weights : array_like (N,), optional
-        What each frame counts.
+        How many frames each one counts as; default 1.
     mean_relevance, variance_relevance : float, optional
-        Instead of ``relevance`` for that parameter, in frames per component.
+        Replaces ``relevance`` for the means or the variances, in frames per component.
     weight_relevance : float, optional
-        Likewise for the weights, in frames for the whole mixture.
+        Replaces ``relevance`` for the weights, in frames for the whole mixture; default: K times ``relevance``.
     max_iter : int, default 1
-        1 is the paper's single pass, which is not asked to converge; more climb to the mode.
+        1 is the single pass of the paper, without a test of convergence; with more, EM goes on towards the mode of the
+        posterior.
     tol : float
-        In nats per frame, see ``fit_em``.
+        With ``max_iter`` above 1: EM stops when an iteration raises the objective by less, in nats per frame.
     floor : float or array_like (D,)
         Least variance, in squared units of the frames.
     precision, memory
@@ -80,9 +82,9 @@ def adapt_map(
     Raises
     ------
     ShapeError
-        Frames that are not (N, D) with the background model's D.
+        Frames that are not (N, D), with D as in the background model.
     FitError
-        No frames; NaN; a negative relevance; relevance 0 with variances that shrink to a point.
+        No frames; NaN; a negative relevance; a component that shrinks to a point, with relevance 0 and no floor.
     ConfigError
         An option out of range; ``n_jobs`` beside ``map``.
 

@@ -31,25 +31,27 @@ IN_USE: Final = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BayesianGMM:
-    """A Dirichlet or a stick-breaking process over the weights times a normal-gamma per component and dimension.
+    """A distribution over mixtures: a prior, or a posterior from variational Bayes.
 
-    In the symbols of Bishop (2006, 10.2), with a gamma per dimension instead of the Wishart and ``conjugate``
-    read as a density of means and precisions::
+    The weights have a Dirichlet distribution or a stick-breaking process; each component and dimension has a
+    normal-gamma distribution. In the symbols of Bishop (2006, 10.2), with a gamma per dimension instead of the Wishart,
+    ``conjugate`` is a density of means and precisions::
 
         weights     Dirichlet, alpha = weight_counts + 1; with ``process``, w_k = v_k prod_j<k (1 - v_j) and
                     v_k ~ Beta(1 + c_k, process + sum_j>k c_j), c = weight_counts (Blei & Jordan 2006, eqs. 18-19)
         precisions  Gamma(a, b), a = (variance_counts + 1) / 2, b = scatter / 2
         means       normal about ``means`` with mean_counts times the precision
 
-    The K sticks of a process all stay free, as in scikit-learn; the components after them are unused and as under the
-    prior (Kurihara, Welling & Vlassis 2006), so that a bound is one of the infinite mixture and comparable across K.
+    All K sticks of a process are free, as in scikit-learn. The components after the K-th are unused and stay as under
+    the prior (Kurihara, Welling & Vlassis 2006). The bound is therefore one of the infinite mixture, and bounds for
+    different K are comparable.
 
     Raises
     ------
     ShapeError
         Arrays that do not fit together or are not finite.
     FitError
-        An improper distribution, which says nothing of a parameter: a count or a scatter that is 0.
+        An improper distribution: a count or a scatter that is 0.
 
     >>> prior = BayesianGMM.around([0.0], [4.0], 3)
     >>> prior.n_components, prior.n_in_use, prior.mixture().variances.round(9).ravel()
@@ -103,12 +105,12 @@ class BayesianGMM:
         variance_frames: float = VARIANCE_FRAMES,
         variance_share: float = VARIANCE_SHARE,
     ) -> "BayesianGMM":
-        """A prior that knows no component from another, from the mean (D,) and variance (D,) of frames.
+        """Make a prior that is the same for all components, from the mean (D,) and variance (D,) of frames.
 
-        A component's mean is about ``mean``, as if it had been seen in ``mean_frames`` frames. Its variance is about
-        ``variance_share`` times ``variance``, as if seen in ``variance_frames`` (2a, the degrees of freedom).
-        ``concentration`` is Dirichlet's alpha of each component (None: 1 / K), or that of the whole process (None: 1):
-        the smaller, the fewer components.
+        The prior of a component's mean is centred on ``mean`` and counts for ``mean_frames`` frames. The prior of its
+        variance is centred on ``variance_share`` times ``variance`` and counts for ``variance_frames`` frames (2a, the
+        degrees of freedom). ``concentration`` is the Dirichlet's alpha of each component (None: 1 / K), or that of the
+        whole process (None: 1). The smaller it is, the fewer components are used.
 
         Raises
         ------
@@ -178,7 +180,7 @@ class BayesianGMM:
 
     @property
     def exchangeable(self) -> bool:
-        """Whether all components are alike, as in a prior that was not learnt: then their order says nothing."""
+        """Whether all components have the same distribution, as in a prior that was not learnt."""
         known = self.conjugate
         rows = (known.weight_counts, known.mean_counts, known.variance_counts, known.means, known.scatter)
         return all(bool((row == row[0]).all()) for row in rows)
@@ -200,7 +202,7 @@ class BayesianGMM:
         return np.column_stack([1 + counts, (self.process or 0.0) + after])
 
     def weights(self) -> Floats:
-        """(K,) expected weights, of those in the process that have a number up to K, summing to one."""
+        """(K,) expected weights, scaled to sum to one; for a process, those of the first K components."""
         if self.process is None:
             shares = self.conjugate.weight_counts + 1
         else:
@@ -215,9 +217,9 @@ class BayesianGMM:
         return DiagGMM(self.weights(), self.conjugate.means, b / a[:, None])
 
     def log_linear(self) -> LogLinear:
-        """Expected log p(k, x), without the logarithm of a mean in sight: the E-step's model (Bishop 10.46).
+        """Expected log p(k, x), the model of the variational E-step (Bishop 2006, 10.46).
 
-        exp of it is not a density; it integrates to less than one.
+        Its exponential is not a density: it integrates to less than one.
         """
         from scipy.special import digamma
 
@@ -242,7 +244,7 @@ class BayesianGMM:
         Raises
         ------
         ShapeError
-            Priors of different size or kind.
+            Priors of different K or D; a prior with Dirichlet weights and one with a process.
 
         >>> prior = BayesianGMM.around([0.0], [1.0], 2)
         >>> prior.divergence(prior)

@@ -166,7 +166,7 @@ def compiled_pass() -> Pass:
 
 
 def warm_up(precision: str) -> None:
-    """Compile the pass for "float32" or "float64", or load it compiled, before the first fit needs it.
+    """Compile the E-step for "float32" or "float64", or load the compiled one, before the first fit needs it.
 
     >>> warm_up("float32")
     """

@@ -24,7 +24,7 @@ NAMES: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What one number of components came to.
+    """The fit and the value of the criterion for one number of components.
 
     >>> Candidate(4, -310.5, 19, 714.2, dead=0, floored=0).n_components
     4
@@ -40,7 +40,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """The chosen fit, and what it was chosen among."""
+    """The chosen fit, and the candidates that it was chosen from."""
 
     fit: Fit[Any]
     criterion: Criterion

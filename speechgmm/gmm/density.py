@@ -26,15 +26,15 @@ Density = DiagGMM | FullGMM | LogLinear
 
 
 def log_likelihoods(model: Density, frames: ArrayLike) -> Floats:
-    """Log p(x) of every frame (T, D) in nats, (T,) float64: the frame that is farthest out has the least.
+    """Log density log p(x) of every frame (T, D) in nats: (T,) float64.
 
-    A density per unit of the frames: it may be above 0, and of the same frames in millimetres it is D log 10 nats
-    less than in centimetres. Compare it between frames, not with a number that somebody else found.
+    A log density depends on the units of the frames, and may be above 0: for frames in millimetres it is D log 10 nats
+    lower than for the same frames in centimetres. Compare it only between frames of the same features.
 
     Raises
     ------
     ShapeError
-        Frames that are not (T, D) with the mixture's D, or no numbers.
+        Frames that are not (T, D), with D as in the mixture; values that are no numbers.
     FitError
         A frame that is NaN or infinite, or so far out that float64 cannot hold its distance squared.
 
@@ -48,10 +48,10 @@ def log_likelihoods(model: Density, frames: ArrayLike) -> Floats:
 
 
 def posteriors(model: Density, frames: ArrayLike, *, dtype: DTypeLike = np.float32) -> NDArray[Any]:
-    """The probability of every component given every frame (T, D): (T, K), rows that sum to one.
+    """The posterior probability (T, K) of every component given every frame (T, D); rows sum to one.
 
-    They are computed in float64 and kept as ``dtype``: of a million pixels and six components, float32 takes 24 MB.
-    Raises as ``log_likelihoods``.
+    The posteriors are computed in float64 and returned as ``dtype``: for a million frames and six components, float32
+    takes 24 MB. The errors are those of ``log_likelihoods``.
 
     >>> two = DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]])
     >>> posteriors(two, [[0.0], [2.0]]).round(4)
@@ -69,7 +69,9 @@ def posteriors(model: Density, frames: ArrayLike, *, dtype: DTypeLike = np.float
 
 
 def assign(model: Density, frames: ArrayLike) -> NDArray[np.intp]:
-    """The most probable component of every frame (T, D): (T,), the first of equals. Raises as ``log_likelihoods``.
+    """The number (T,) of the most probable component of every frame (T, D); the first of equally probable ones.
+
+    The errors are those of ``log_likelihoods``.
 
     >>> assign(DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]]), [[1.0], [3.0]])
     array([0, 1])
@@ -89,7 +91,7 @@ def sample(
     Raises
     ------
     ConfigError
-        A negative number of frames, or one that is not whole.
+        A number of frames that is negative, or not a whole number.
 
     >>> frames, components = sample(DiagGMM([0.0, 1.0], [[0.0], [50.0]], [[1.0], [1.0]]), 3)
     >>> frames.shape, components

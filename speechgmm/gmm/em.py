@@ -38,11 +38,11 @@ AnyBatch = Batch | BatchReference | RowBatch | RowReference
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit(Generic[Model]):
-    """What training returns: of mixtures with diagonal covariances, unless it says ``Fit[FullGMM]``.
+    """The result of training a mixture; ``Fit`` alone means a mixture with diagonal covariances.
 
-    ``trace`` holds the objective in nats per frame before the first update and after each: log-likelihood
-    (ML) or log-likelihood plus log prior density (MAP, up to a constant); its last value is that of
-    ``model``.
+    ``trace`` holds the objective in nats per frame, before the first update and after each update. The objective is the
+    log-likelihood (ML), or the log-likelihood plus the log prior density up to a constant (MAP). The last value of
+    ``trace`` is the objective of ``model``.
     """
 
     model: Model
@@ -74,34 +74,37 @@ def fit_em(
     overrelaxed: bool = False,
     map: Mapper = map,
 ) -> Fit[Model]:
-    """Climb from ``start`` to a mode of the posterior of ``prior`` and the batches (Dempster et al. 1977).
+    """Run EM from ``start`` to a mode of the posterior, given ``prior`` and the batches (Dempster et al. 1977).
 
-    ``max_iter`` updates at most, until EM's own step gains less than ``tol`` nats per frame and no more than EM's own
-    step before it: gains that grow leave a plateau, such as that of two halves of a split that lie close by. A ``tol``
-    below ``rounding_of`` the objective asks for more than the precision can tell; then rounding is what decides. With
-    ``tol`` 0 no fit converges. What a step gains at least follows from its statistics (see ``progress.Step``), so that
-    rounding of the objective neither ends the climb nor hides a plateau.
-    ``floor`` holds variances from below ((D,) or a number, in squared units of the frames). Parameters not in
-    ``update`` stay. Components that fewer than ``min_count`` frames speak for keep their mean and variance, or are
-    re-split from the heaviest (not in the last update, which would return them untrained). ``map`` must keep order, as
-    the builtin does; a batch that is a reference is read and laid out inside it, in every iteration.
+    EM makes at most ``max_iter`` updates. It ends when a plain EM step gains less than ``tol`` nats per frame, and no
+    more than the plain EM step before it; gains that grow mean that EM is leaving a plateau, such as that of two close
+    halves of a split. If ``tol`` is below ``rounding_of`` the objective, rounding decides when EM ends. With ``tol`` 0
+    no fit converges. A lower bound of each gain follows from the statistics (see ``progress.Step``), so that rounding
+    of the objective neither ends EM nor hides a plateau.
 
-    With ``sparse``, only the first, the last, every ``FULL_EVERY``th pass and those that confirm convergence see all
-    components; those between leave out what was not active in a block of frames at the last full one, so that their
-    objective is a lower bound (Neal & Hinton 1998). Batches should come from ``arranged``.
+    Variances are at least ``floor`` ((D,) or a number, in squared units of the frames). Parameters that are not in
+    ``update`` stay as they are. A component with fewer than ``min_count`` frames keeps its mean and variance, or is
+    replaced by half of the heaviest component (``dead="resplit"``; not in the last update, which would return it
+    untrained). ``map`` is called like the built-in ``map`` on the batches; it must return results in their order. It
+    reads a batch that is a reference in every iteration.
 
-    With ``overrelaxed``, an update goes further than the step that EM would take, by a factor that grows while the
-    objective does (Salakhutdinov & Roweis 2003, adaptive overrelaxed EM); where it goes too far, the next pass is EM's
-    own step from before, and the objective in between is not in the trace. The updates that confirm convergence and the
-    last that ``max_iter`` allows are EM's own, and all are where a floor is 0: nothing would hold a variance that
-    overshoots.
+    With ``sparse``, all components are computed only in the first pass, the last, every ``FULL_EVERY``th, and those
+    that confirm convergence. The other passes leave out, for each block of frames, the components that were not active
+    in it at the last full pass. Their objective is then a lower bound (Neal & Hinton 1998). The batches should come
+    from ``arranged``.
 
-    The objective never falls, flooring included, except after a re-split, which guarantees nothing; a fall
-    beyond ``ROUNDING`` is listed in ``Fit.fell``.
+    With ``overrelaxed``, an update goes further than the EM step, by a factor that grows while the objective rises
+    (Salakhutdinov & Roweis 2003, adaptive overrelaxed EM). After an update that went too far, the next pass takes the
+    plain EM step instead, and ``trace`` leaves out the objective in between. Updates are plain EM steps where they
+    confirm convergence, where ``max_iter`` allows no more, and throughout with a floor of 0, because nothing would then
+    hold a variance that overshoots.
+
+    The objective never falls, flooring included, except after a re-split. ``Fit.fell`` lists each fall beyond
+    ``ROUNDING``.
 
     Raises:
-        FitError: No batches; all frames of weight zero; a component without a floor shrank to a point.
-        ShapeError: Start, prior and batches that are not of one size.
+        FitError: No batches; all frames of weight zero; a component that shrank to a point, with a floor of 0.
+        ShapeError: Start, prior and batches that differ in K or D.
         ConfigError: An unknown parameter in ``update``; re-splitting where not all parameters are updated.
 
     >>> from speechgmm.gmm import ConjugatePrior, prepare
@@ -206,8 +209,9 @@ def _some(log_linear: LogLinear, task: tuple[Batch | BatchReference, Active]) ->
 
 
 def objective(stats: Statistics, prior: Prior[Model], model: Model) -> float:
-    """Log-likelihood plus log prior density in nats per frame, of the model that the statistics were made
-    under.
+    """Log-likelihood plus log prior density of ``model``, in nats per frame.
+
+    ``stats`` must have been computed under ``model``.
 
     Raises:
         FitError: No frames, or a likelihood that is not finite.

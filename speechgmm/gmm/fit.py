@@ -66,71 +66,75 @@ def fit_gmm(
 ) -> Fit[Any]:
     """Fit a mixture to frames by maximum likelihood (EM: Dempster, Laird & Rubin 1977).
 
-    The frames need not be speech: any rows of real numbers will do.
+    The frames need not be speech: they may be any rows of real numbers.
 
     Parameters
     ----------
     frames : array_like (N, D) or FrameSource
-        Lists, integers and tables of numbers too. A ``FrameSource`` is read as it is needed: some passes before EM, and
-        in every iteration what does not fit into ``memory``.
+        The frames; lists, integers and tables of numbers are accepted too. A ``FrameSource`` is read in some passes
+        before EM; in every iteration, the part that does not fit into ``memory`` is read again.
     n_components : int, optional
-        Default: those of ``start``; without one as many as the frames of weight above 0 can estimate, up to 32
-        (``components_for``).
+        Number of components K. Default: that of ``start``; without a start, as many components as the frames of weight
+        above 0 can estimate, up to 32 (``components_for``).
     covariance : {"diag", "full", "tied", "spherical"}
         A variance for each dimension; a covariance for each component; one covariance for all components; or one
         variance for each component. "full" and "tied" give a ``FullGMM``, and are computed in float64.
     seed : int or numpy Generator, default 0
-        Of everything that is drawn.
+        Seed of all random draws.
     start : DiagGMM or FullGMM, optional
-        Where EM begins; default: the likeliest of ``n_init`` starts that ``init`` makes of the frames. It takes the
-        form of ``covariance``.
+        The mixture that EM starts from; its covariances are converted to the form of ``covariance``. Default: the
+        likeliest of ``n_init`` starts that ``init`` makes from the frames.
     weights : array_like (N,), optional
-        What each frame counts (scikit-learn's sample weights).
+        How many frames each one counts as (scikit-learn's sample weights); default 1.
     init, n_init
-        See ``initial_model``; ``n_init`` None is up to 4 where there are few components and frames enough.
+        Method and number of the starts (``initial_model``). ``n_init`` None: up to 4 where there are few components and
+        enough frames.
     max_iter, tol, dead_components
-        See ``fit_em``; ``tol`` is in nats per frame.
+        Iterations at most; the gain in nats per frame below which EM ends; what happens to components with too few
+        frames (``fit_em``).
     variance_floor : float, default 0.01
-        Variances are held above this share of the variance within the components of the start, per dimension
-        (``within_variance``). A share of all frames' variance would keep clusters that lie far apart from being as
-        narrow as they are. The variance within counts as at least 1e-6 of that of all frames, so that copies of a frame
-        have a floor too. A covariance is held above the diagonal matrix of these variances
-        (``covariance_matrices.raised``),
-        and one variance for all dimensions above their mean.
+        The least variance of each dimension, as a share of the variance within the components of the start
+        (``within_variance``). A share of the variance of all frames would be too high for clusters that lie far apart.
+        The variance within the components counts as at least 1e-6 of that of all frames, so that copies of one frame
+        have a floor too. A covariance is held above the diagonal matrix of these least variances
+        (``covariance_matrices.raised``); a spherical variance is held above their mean.
     floor : float or array_like (D,), optional
-        Least variance in squared units of the frames, instead of ``variance_floor``. Classes that will be compared
-        should share one.
+        Least variance in squared units of the frames; replaces ``variance_floor``. Classes that will be compared should
+        have the same floor.
     precision : {"auto", "float32", "float64"}
-        "auto" is float64 where a variance of the start is below 1e-3 of the frames' and the floor is below that too, or
-        is 0; else float32.
+        Precision of the products. "auto" is float64 where a variance of the start is below 1e-3 of the variance of the
+        frames, and the floor is below that too or is 0; otherwise float32.
     e_step : {"auto", "dense", "sparse"}
-        "sparse" leaves out, in most passes, the components that hardly matter to a frame (see ``fit_em``). "auto" does
-        so from ``SPARSE_FROM`` components on, where it is faster and moves no variance by 1e-3. Frames with weights
-        are always given to all components.
+        "sparse" leaves out, in most passes, the components that hardly matter to a frame (see ``fit_em``). "auto" is
+        "sparse" from ``SPARSE_FROM`` components on: there it is faster and changes every variance by less than 1e-3.
+        With ``weights`` the E-step is always dense.
     overrelaxed : bool, default True
-        Updates reach EM's likelihood in half as many iterations or fewer (see ``fit_em``).
+        Whether updates go further than the EM step, which at least halves the number of iterations (see ``fit_em``).
     estimator, gradient_after
-        "em", or "gradient", which goes on by L-BFGS after ``gradient_after`` iterations of EM, in float64 and with a
-        floor above 0 (see ``fit_gradient``); ``max_iter`` counts the passes of both.
+        "em"; or "gradient", which continues with L-BFGS after ``gradient_after`` iterations of EM (see
+        ``fit_gradient``). L-BFGS needs float64 and a floor above 0. ``max_iter`` counts the passes of EM and L-BFGS
+        together.
     memory : int, optional
-        Bytes that laid out frames may stay in; default: all frames stay. It changes the time and no byte of the model.
+        Bytes in which prepared frames are kept between iterations; default: all are kept. It changes the time, but no
+        byte of the model.
     n_jobs : int, default -1
         The largest number of threads that share the frames; every value gives the same bytes. -1 is one per core, -2
         is one fewer. A fit with fewer batches of 8192 frames takes as many threads as batches, and a fit whose passes
         last only milliseconds takes one. A negative number is one thread in a worker process and in any thread but the
         main one, so that the fits of your own pool do not compete for cores.
     map : callable, optional
-        A function like the builtin, which keeps order: it spreads the batches instead of ``n_jobs``.
+        Called like the built-in ``map`` on the batches, for example to run them in parallel, in place of ``n_jobs``; it
+        must return results in the order of the batches.
 
     Returns
     -------
     Fit
-        The mixture as ``model``, its likelihood in nats per frame as ``trace``.
+        The mixture as ``model``; the log-likelihood in nats per frame before and after each update as ``trace``.
 
     Raises
     ------
     ShapeError
-        Frames that are not (N, D); weights or a floor that do not fit them.
+        Frames that are not (N, D); weights that are not (N,); a floor of another shape.
     FitError
         No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame and has no
         floor.
@@ -141,7 +145,7 @@ def fit_gmm(
     Warns
     -----
     FitWarning
-        Few frames for so many components, and what the fit's ``notes`` say: one frame that carries over half of a
+        Few frames for so many components, and each of the fit's ``notes``: one frame that carries over half of a
         dimension's variance, a floor that holds many variances, a ``tol`` below rounding.
 
     Examples
@@ -226,7 +230,7 @@ def fit_mixture(
 
 
 def class_rng(seed: int, label: str) -> np.random.Generator:
-    """The random generator of one class: its own, and the same in every process.
+    """The random generator of a class, made from ``seed`` and ``label``; it is the same in every process.
 
     >>> class_rng(0, "bob").integers(100) == class_rng(0, "bob").integers(100)
     np.True_

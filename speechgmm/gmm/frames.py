@@ -64,7 +64,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameSource:
-    """Frames (N, D) in parts that need not all be in memory: arrays, or references that load.
+    """Frames (N, D) in parts that need not all be in memory: arrays, or references that load frames.
 
     >>> source = FrameSource.of([np.zeros((2, 1)), np.ones((3, 1))], [2, 3], n_features=1)
     >>> len(source), source.rows(np.array([4, 0])).ravel()
@@ -78,7 +78,7 @@ class FrameSource:
 
     @classmethod
     def of(cls, parts: Sequence[Frames | Loadable], counts: Sequence[int], n_features: int) -> "FrameSource":
-        """A source of parts with so many frames each, one part after another."""
+        """Make a source of parts, one after another, with the number of frames (``counts``) of each part."""
         return cls(tuple(parts), np.concatenate([[0], np.cumsum(counts, dtype=np.intp)]), n_features)
 
     def __len__(self) -> int:
@@ -99,7 +99,7 @@ class FrameSource:
         return Stretch(parts, skip, stop - start, start, None if self.weights is None else self.weights[start:stop])
 
     def rows(self, indices: NDArray[np.intp], *, map: Mapper = map) -> Frames:
-        """(n, D) frames by number, in the order asked for; the parts are read in theirs."""
+        """(n, D) frames by number, in the order of ``indices``; the parts are read in the order of the source."""
         order = np.argsort(indices, kind="stable")
         ascending = indices[order]
         edges = np.searchsorted(ascending, np.arange(0, len(self) + CHUNK, CHUNK))

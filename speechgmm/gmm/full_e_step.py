@@ -124,7 +124,7 @@ class FullStack:
 
     @classmethod
     def of(cls, models: Sequence[FullGMM]) -> "FullStack":
-        """Lay out mixtures of one dimension, about the mean of their means.
+        """Lay out mixtures of the same dimension; the reference is the mean of their means.
 
         >>> models = [FullGMM([1.0], [[mean]], [[[1.0]]]) for mean in (0.0, 1.0)]
         >>> FullStack.of(models).log_likelihoods([[0.0]]).round(4)
@@ -138,7 +138,7 @@ class FullStack:
         """Log p(x) of every frame (T, D) under every mixture, in nats: (C, T) float64.
 
         Raises:
-            ShapeError: Frames that are not (T, D) with the mixtures' D.
+            ShapeError: Frames that are not (T, D), with D as in the mixtures.
         """
         values = check_dimensions(frames, len(self.centre))
         found = np.empty((len(self.densities), len(values)))

@@ -19,18 +19,19 @@ from speechgmm.gmm.model import NO_PART, Components, DiagGMM, Floats, check_weig
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FullGMM(Components):
-    """A Gaussian mixture with full covariances; with one covariance for all components it is tied.
+    """A Gaussian mixture with full covariances, one for each component or one for all ("tied").
 
     Arrays are kept as read-only float64 copies, so a model can be shared between threads and never changes.
 
     Parameters
     ----------
     weights : array_like (K,)
-        They sum to one.
+        Weights of the components, which sum to one.
     means : array_like (K, D)
-        In the units of the frames.
+        Means, in the units of the frames.
     covariances : array_like (K, D, D) or (1, D, D)
-        Symmetric and positive definite, in squared units; one matrix is that of every component.
+        Symmetric, positive definite matrices, in squared units of the frames. A single matrix is shared by all
+        components.
 
     Raises
     ------
@@ -92,7 +93,7 @@ class FullGMM(Components):
         return np.broadcast_to(diagonals, self.means.shape).copy()
 
     def with_components(self, weights: Floats, means: Floats, like: NDArray[np.intp]) -> "FullGMM":
-        """Other components (K,), (K, D), each with the covariance of the component of this number in ``like`` (K,)."""
+        """A mixture of other weights (K,) and means (K, D), where component k has the covariance of ``like[k]``."""
         covariances = self.covariances if self.is_tied else self.covariances[like]
         return FullGMM(weights, means, covariances)
 
@@ -131,7 +132,7 @@ class FullGMM(Components):
         return len(self.covariances) * self.n_features
 
     def spread(self, noise: Floats, components: NDArray[np.intp]) -> Floats:
-        """Standard normal noise (T, D) with the covariances of these components (T,)."""
+        """Standard normal noise (T, D), transformed to the covariance of the component (T,) of each row."""
         found = noise.copy()
         for number, lower in enumerate(cholesky_factors(self.covariances)):
             own = slice(None) if self.is_tied else components == number

@@ -21,8 +21,8 @@ from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, RESOLUTION, Parameter, de
 class FullStats:
     """Zeroth, first and second order statistics of frames under a mixture, and the frames' log-likelihood.
 
-    As ``GMMStats``, with the products of all pairs of dimensions for each covariance: for one covariance of all
-    components they are summed over these. Statistics with other references add too.
+    They are those of ``GMMStats``, with the products of all pairs of dimensions instead of the squares. For tied
+    covariances, the products are summed over the components. Statistics with different references can be added.
 
     >>> half = FullStats(np.ones(1), np.ones((1, 2)), np.ones((1, 2, 2)), -3.0, 1.0, np.zeros(2))
     >>> (half + half).log_likelihood
@@ -93,7 +93,7 @@ class FullPrior:
 
     @classmethod
     def flat(cls, model: FullGMM) -> "FullPrior":
-        """The prior of a mixture of this size that knows nothing: its posterior's mode is maximum likelihood.
+        """The flat prior of a mixture of this size: the mode of its posterior is the maximum likelihood estimate.
 
         >>> FullPrior.flat(FullGMM([1.0], [[0.0]], [[[1.0]]])).mean_counts
         array([0.])
@@ -104,7 +104,7 @@ class FullPrior:
 
     @classmethod
     def around(cls, model: FullGMM, relevance: float) -> "FullPrior":
-        """The prior whose mode is ``model``, worth ``relevance`` frames in each component.
+        """The prior whose mode is ``model`` and which counts for ``relevance`` frames in each component.
 
         Raises:
             FitError: A relevance that is negative or not finite.
@@ -159,8 +159,9 @@ class FullPrior:
     ) -> FullGMM:
         """The most probable mixture, subject to covariances of at least diag(``floor``), see ``raised``.
 
-        Parameters not in ``update`` ("variances" are the covariances) are ``previous``'s, and the others are at their
-        mode given those. A dead component keeps its previous mean and covariance; its weight follows its count.
+        Parameters that are not in ``update`` ("variances" are the covariances) are taken from ``previous``; the others
+        are at their mode given them. A dead component keeps its mean and covariance in ``previous``; its weight follows
+        its count.
 
         Raises:
             FitError: No frames at all; or a component has shrunk to a point, a line or a plane and no floor holds it.

@@ -95,17 +95,19 @@ def fit_gradient(
     min_count: float = MIN_COUNT,
     map: Mapper = map,
 ) -> Fit:
-    """Climb from ``start`` to a maximum of the likelihood by L-BFGS: ``max_passes`` over the frames at most.
+    """Maximise the likelihood by L-BFGS from ``start``, with at most ``max_passes`` passes over the frames.
 
-    An iteration, which may take several passes, that gains less than ``tol`` nats per frame ends the search; L-BFGS may
-    gain as little far from a maximum. So a plain step of EM follows: where it gains less than ``tol`` the fit is
-    converged, else the search begins again after it. ``floor`` holds variances from below ((D,) or a number above 0).
-    ``trace`` holds the best likelihood so far at each pass. Batches are float64.
+    An iteration of L-BFGS may take several passes. An iteration that gains less than ``tol`` nats per frame ends the
+    search, but L-BFGS may gain as little far from a maximum. A plain EM step therefore follows. If the EM step gains
+    less than ``tol`` too, the fit is converged; otherwise L-BFGS begins again after it. Variances are at least
+    ``floor`` ((D,) or a number above 0, in squared units of the frames). ``Fit.trace`` holds the best log-likelihood so
+    far at each pass, in nats per frame. ``batches`` must be float64. ``map`` is called like the built-in ``map`` on the
+    batches; it must return results in their order.
 
     Raises:
         FitError: No batches; a likelihood that is not finite.
-        ConfigError: Batches in float32; a floor of 0, with which a variance would fall without end; a number out of
-            range.
+        ConfigError: Batches in float32; a floor of 0, with which a variance would fall without end; a ``max_passes`` or
+            ``tol`` out of range.
 
     >>> from speechgmm.gmm.layout import prepare
     >>> start = DiagGMM([0.5, 0.5], [[1.0], [8.0]], [[1.0], [1.0]])

@@ -66,14 +66,15 @@ def initial_model(
 ) -> DiagGMM:
     """A mixture to start EM from, estimated on at most ``SAMPLED`` frames per component.
 
-    Of ``n_init`` starts (None: see ``default_starts``) each climbs some iterations of EM on these frames; the likelier
-    half climbs twice as many, until one is left. ``floor`` ((D,) or a number, in squared units of the frames) holds the
-    variances from below. Frames of weight zero take no part. ``map`` reads the frames.
+    Each of ``n_init`` starts (None: ``default_starts``) gets some iterations of EM on these frames. The likelier half
+    then gets twice as many iterations, and so on until one start is left. Variances are at least ``floor`` ((D,) or a
+    number, in squared units of the frames). Frames of weight zero are not used. ``map`` is called like the built-in
+    ``map`` to read the frames; it must return results in order.
 
     Raises:
         FitError: Fewer distinct frames than components.
-        ConfigError: An unknown method; starts that are no whole number above 0, or more than ``MOST_STARTS`` or than
-            there are ways to choose the components' frames.
+        ConfigError: An unknown method; ``n_init`` that is no whole number above 0, or is above ``MOST_STARTS`` or the
+            number of ways to choose the frames of the components.
 
     >>> rng = np.random.default_rng(0)
     >>> frames = rng.normal(size=(100, 2))
@@ -164,7 +165,7 @@ def _climb(start: DiagGMM, batches: Sequence[Batch], floor: Floats, n_iter: int)
 
 
 def subsample_size(n_components: int) -> int:
-    """Frames that the start is estimated on, at most.
+    """The largest number of frames on which a start is estimated.
 
     >>> subsample_size(512)
     51200

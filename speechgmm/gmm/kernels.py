@@ -28,12 +28,12 @@ def accumulate(
 ) -> GMMStats:
     """The statistics of a batch under a mixture: the E-step.
 
-    The products have the batch's precision and the sums over blocks float64; the statistics are about the
-    batch's centre. With ``active``, from ``survey``, the components that are not active in a block have no part in it.
-    The numpy ``engine`` is slower, agrees within rounding, and needs no compiler.
+    The products have the precision of the batch, and the sums over blocks are float64. The reference of the statistics
+    is the centre of the batch. With ``active``, from ``survey``, each block leaves out the components that are not
+    active in it. The ``engine`` "numpy" needs no compiler; it is slower, and agrees with "numba" within rounding.
 
     Raises:
-        ShapeError: Frames and mixture differ in dimension.
+        ShapeError: Batch and mixture differ in dimension.
 
     >>> from speechgmm.gmm.layout import prepare
     >>> density = LogLinear(np.zeros(1), np.zeros((1, 2)), -np.ones((1, 2)))

@@ -28,9 +28,9 @@ BATCH: Final = 8192  # frames per batch, the unit of parallel work
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Frames ready for the E-step: blocks of z = (x - centre) / scale with its squares, both ways round.
+    """Frames ready for the E-step: blocks of z = (x - centre) / scale and z², once by rows and once by columns.
 
-    Short blocks are filled up with zero rows of weight zero, so every product has the same shape.
+    A short block is filled up with zero rows of weight zero, so that every product has the same shape.
     """
 
     rows: Block  # (blocks, B, P), [z, z², 1, 0...]: for the statistics
@@ -51,11 +51,11 @@ class Batch:
 
 
 def block_size(n_frames: int, n_features: int, n_components: int) -> int:
-    """Frames per block: few enough that the work stays in cache, and nearly equal blocks.
+    """Frames per block, such that the work on a block stays in cache and all blocks are nearly equal.
 
     With few components the blocks are so small that BLAS computes their products in place, at 1.1 to 1.3 times the
-    speed. The size follows from the data, D and K alone, never from the number of workers: float32 products depend on
-    their shape.
+    speed. The size depends only on N, D and K, and never on the number of workers, because the rounding of float32
+    products depends on their shape.
 
     >>> block_size(100_000, 39, 512), block_size(100_000, 39, 64), block_size(5000, 39, 16), block_size(3, 39, 16)
     (512, 192, 512, 16)
@@ -84,15 +84,17 @@ def prepare(
     precision: Precision = "float32",
     block: int | None = None,
 ) -> tuple[Batch, ...]:
-    """Frames (N, D) laid out for ``accumulate``, in batches of about 8,000 frames.
+    """Frames (N, D), standardised and packed for ``accumulate``: a tuple of batches of about 8,000 frames.
 
-    ``centre`` and ``scale`` (D,) default to the frames' mean and standard deviation (1 where that is 0). Statistics are
-    about the centre; in float32 both decide the accuracy. ``block`` frames go through the kernel at once; None: what
-    suits 512 components. ``weights`` (N,) count frames; default: each once.
+    ``centre`` (D,) is subtracted from the frames, which are then divided by ``scale`` (D,). They default to the mean
+    and the standard deviation of the frames (1 where that is 0). Statistics from these batches refer to the centre.
+    With ``precision`` "float32" the choice of centre and scale decides the accuracy. ``weights`` (N,): how many frames
+    each one counts as; default 1. Each batch is split into blocks of ``block`` frames, which are processed in one
+    matrix product; default: the size that suits a mixture of 512 components.
 
     Raises:
         ShapeError: Frames, weights, centre or scale that do not fit together; a scale or a block that is not positive.
-        FitError: See ``as_source`` and ``check_finite``.
+        FitError: No frames; a negative weight, or no weight above 0; a value that is NaN or infinite.
 
     >>> [batch.n_frames for batch in prepare(np.zeros((5, 2)))]
     [5.0]
@@ -173,7 +175,7 @@ def hold(
 
 
 def bytes_per_frame(n_features: int) -> float:
-    """What a frame takes in memory, as float32 and laid out.
+    """Memory of one frame in bytes: its float32 values and its place in a ``Batch``.
 
     >>> bytes_per_frame(39) > 39 * 4
     True
@@ -186,7 +188,7 @@ def bytes_per_frame(n_features: int) -> float:
 
 
 def working_bytes(n_features: int, n_frames: int = CHUNK) -> int:
-    """What one worker needs to read, measure or lay out frames of so many on their way, in bytes, roughly.
+    """Approximate memory in bytes that one worker needs while it reads and prepares ``n_frames`` frames.
 
     >>> working_bytes(39) // 1_000_000
     61

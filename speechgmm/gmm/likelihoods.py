@@ -43,7 +43,7 @@ _FRAMES: Final = 512  # of a block, at most
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Space:
-    """Where mixtures lie: what frames are centred and scaled by before they are rounded."""
+    """Centre and scale of mixtures: frames are centred and scaled by them before they are rounded to float32."""
 
     centre: Floats  # (D,)
     scale: Floats  # (D,), above 0
@@ -63,7 +63,7 @@ class Space:
         return cls(centre, np.sqrt(variance))
 
     def factors(self, log_linear: LogLinear) -> Floats:
-        """(K, 2D+1): what columns are multiplied by for log p(k, x). The density stays that of x: no Jacobian."""
+        """(K, 2D+1) factors whose product with ``columns`` is log p(k, x): the density of x, without a Jacobian."""
         here = log_linear.about(self.centre)
         const = np.maximum(here.const, NO_PART)[:, None]
         return np.concatenate([self.scale * here.linear, self.scale**2 * here.quadratic, const], axis=1)
@@ -100,7 +100,7 @@ def is_safe_in_float32(factors: Floats, most: float = MOST_IN_FLOAT32) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stack:
-    """C mixtures laid out for scoring, those of one size side by side."""
+    """C mixtures laid out for scoring; mixtures with the same number of components are side by side."""
 
     factors: Block  # (sum of K, 2D+1)
     numbers: NDArray[np.intp]  # (C,) which mixture comes where
@@ -112,7 +112,7 @@ class Stack:
     def of(
         cls, models: Sequence[DiagGMM], *, space: Space | None = None, precision: Precision | None = None
     ) -> "Stack":
-        """Lay out mixtures of one dimension; precision None: see ``precision_for``.
+        """Lay out mixtures of the same dimension; ``precision`` None: ``precision_for`` chooses it.
 
         >>> models = [DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0)]
         >>> Stack.of(models).log_likelihoods([[0.0]]).round(4)
@@ -126,9 +126,9 @@ class Stack:
         return cls(factors.astype(precision or precision_for(factors)), numbers, sizes, where)
 
     def suited_to(self, n_frames: int) -> "Stack":
-        """The same stack with the engine that scores so many frames in all soonest.
+        """The same stack with the engine that scores ``n_frames`` frames in the shortest time, compilation included.
 
-        The engine ``numba`` takes two thirds of the time once it is compiled, and agrees within rounding.
+        Once compiled, the engine ``numba`` takes two thirds of the time of ``numpy``, and agrees within rounding.
 
         >>> stack = Stack.of([DiagGMM([1.0], [[0.0]], [[1.0]])])
         >>> stack.suited_to(WORTH_COMPILING - 1).engine, stack.suited_to(WORTH_COMPILING).engine
@@ -139,12 +139,12 @@ class Stack:
     def log_likelihoods(self, frames: ArrayLike) -> Floats:
         """Log p(x) of every frame (T, D) under every mixture, in nats: (C, T) float64.
 
-        In float32 a frame's score is rounded by about 1e-5 nats (6e-8 of itself where it lies far from everything),
-        and differs by as much with the frames beside it. Of real speech the mean over half a second is within 1e-7 of
-        itself as a rule (median 3e-8, worst of 120 recordings 1.4e-7).
+        In float32 the score of a frame is rounded by about 1e-5 nats, or by 6e-8 of its value for a frame far from all
+        components. It depends by as much on the frames scored beside it. For real speech the relative rounding of the
+        mean over half a second is usually below 1e-7 (median 3e-8, worst of 120 recordings 1.4e-7).
 
         Raises:
-            ShapeError: Frames that are not (T, D) with the mixtures' D.
+            ShapeError: Frames that are not (T, D), with D as in the mixtures.
         """
         values = check_dimensions(frames, len(self.space.centre))
         found = np.empty((len(self.sizes), len(values)))
@@ -233,12 +233,12 @@ def check_dimensions(frames: ArrayLike, n_features: int) -> Block:
 def stacked_log_likelihoods(log_linear: LogLinear, sizes: tuple[int, ...], frames: ArrayLike) -> Floats:
     """Log p(x) of every frame (T, D) under C mixtures at once, in nats: (C, T) float64.
 
-    ``log_linear`` holds the components of all mixtures one after the other, ``sizes`` (C,) how many are
-    whose. float64 throughout: a score then depends on the frames scored beside it by rounding alone, at any
-    offset that the reference of ``log_linear`` is near.
+    ``log_linear`` holds the components of all mixtures, one mixture after another. ``sizes`` (C,) are the numbers of
+    components of the mixtures. All products are float64, so that a score depends on the frames scored beside it only by
+    rounding. The frames may lie far from zero if the reference of ``log_linear`` is near them.
 
     Raises:
-        ShapeError: Frames that are not (T, D) with the mixtures' D; sizes that do not add up to all components.
+        ShapeError: Frames that are not (T, D), with D as in the mixtures; sizes that do not add up to all components.
 
     >>> two = LogLinear(np.zeros(3), np.zeros((3, 1)), np.full((3, 1), -1.0))
     >>> stacked_log_likelihoods(two, (1, 2), [[0.0]]).round(4)

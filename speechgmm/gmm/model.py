@@ -23,8 +23,8 @@ NO_PART: Final = -1e30
 class LogLinear:
     """A mixture as log p(k, x) = const[k] + linear[k] . y + quadratic[k] . y² in nats, with y = x - reference.
 
-    Whatever has this form can be the E-step's model. A component of weight zero has const = -inf. Coefficients about a
-    reference near the means keep their digits wherever the means are; about 0 they lose them far from zero.
+    The E-step takes any model of this form. A component of weight zero has const = -inf. With a reference near the
+    means the coefficients keep their precision; with reference 0 they lose digits where the means are far from zero.
 
     Raises:
         ShapeError: A reference that is neither a number nor (D,).
@@ -39,7 +39,7 @@ class LogLinear:
         object.__setattr__(self, "reference", reference_point(self.reference, self.linear.shape[-1]))
 
     def about(self, reference: ArrayLike) -> "LogLinear":
-        """The same density about another reference, (D,) or a number.
+        """The same density with another reference, (D,) or a number.
 
         Raises:
             ShapeError: A reference of another shape.
@@ -126,7 +126,7 @@ class DiagGMM(Components):
         return f"DiagGMM(n_components={self.n_components}, n_features={self.n_features})"
 
     def spread(self, noise: Floats, components: NDArray[np.intp]) -> Floats:
-        """Standard normal noise (T, D) with the variances of these components (T,)."""
+        """Standard normal noise (T, D), scaled to the variances of the component (T,) of each row."""
         return np.asarray(np.sqrt(self.variances)[components] * noise)
 
     @property
@@ -144,13 +144,13 @@ class DiagGMM(Components):
         return variance
 
     def with_components(self, weights: Floats, means: Floats, like: NDArray[np.intp]) -> "DiagGMM":
-        """Other components (K,), (K, D), each with the variances of the component of this number in ``like`` (K,)."""
+        """A mixture of other weights (K,) and means (K, D), where component k has the variances of ``like[k]``."""
         return DiagGMM(weights, means, self.variances[like])
 
     def beyond(self, before: "DiagGMM", weights: Floats, means: Floats, share: float) -> "DiagGMM":
-        """Weights and means given, and variances that go on by ``share`` of the way from ``before`` to here.
+        """A mixture of the given weights and means, with variances extrapolated from ``before`` beyond this mixture.
 
-        The way is that of their logarithms; of each it goes on by a factor of 2 to that share at most.
+        The log variances go on by ``share`` of their step from ``before``. A step counts as log 2 at most.
         """
         return DiagGMM(weights, means, self.variances * within(self.variances / before.variances) ** share)
 

@@ -34,22 +34,22 @@ EXPONENT: Final = 0.7
 class OnlineEM:
     """A mixture that follows a stream of frames.
 
-    After every ``batch`` frames, with s the mean statistics of a frame so far and s(batch) those of the batch under the
-    model as it is,
+    Every ``batch`` frames make a step. With s the running mean of the statistics per frame, and s(batch) the mean
+    statistics per frame of the batch under the current model, a step is
 
         s <- (1 - g) s + g s(batch),   g = (t + 1)^-exponent,   t = batches seen before
 
-    and the model is the mode of ``prior`` + s, counted as often as frames were seen (Cappé & Moulines 2009; in
-    mini-batches: Liang & Klein 2009). Exponents above 0.5 and up to 1 converge; a small one forgets the start sooner,
-    and with 1 every frame counts the same. The likelihood may fall from one step to the next.
+    The new model is the mode of ``prior`` + n s, where n is the number of frames seen so far (Cappé & Moulines 2009; in
+    mini-batches: Liang & Klein 2009). Exponents above 0.5 and up to 1 converge. A smaller exponent forgets the start
+    sooner; with 1 every frame counts the same. The likelihood may fall from one step to the next.
 
-    Frames that arrive in pieces of any size give the same model; what does not fill a batch waits, and ``finish`` uses
-    it up. Memory is that of the model, its statistics and one batch.
+    The model does not depend on how the stream is cut into pieces. Frames that do not fill a batch wait for the next
+    piece, or for ``finish``. An object holds the model, its statistics and less than one batch of frames.
 
     Raises
     ------
     ConfigError
-        An exponent that is not above 0.5 and at most 1; batches of no frames.
+        An exponent that is not above 0.5 and at most 1; a ``batch`` below 1.
     ShapeError
         A prior or a floor of another shape.
 
@@ -102,15 +102,15 @@ class OnlineEM:
         prior: ConjugatePrior | None = None,
         precision: PrecisionChoice = "auto",
     ) -> "OnlineEM":
-        """Begin with the first frames (N, D) of a stream: the start of EM that ``init`` makes of them.
+        """Make the first model by ``init`` from the first frames (N, D) of a stream.
 
-        They count as seen. Variances are held above ``variance_floor`` times the variance within the components of the
-        start. A few hundred frames for each component, of all that the stream will bring, are a good beginning.
+        These frames count as seen. Variances are held above ``variance_floor`` times the variance within the components
+        of the start. A few hundred frames per component, representative of the stream, make a good start.
 
         Raises
         ------
         ShapeError, FitError, ConfigError
-            As ``fit_gmm``, and as the class.
+            Frames or options that ``fit_gmm`` or the class refuses.
         """
         values = check_frames(frames)
         _, variance = moments(values)
@@ -130,14 +130,14 @@ class OnlineEM:
         return cls(start, exponent, batch, floor, prior, precision, n_frames=float(len(values)))
 
     def partial_fit(self, frames: ArrayLike) -> None:
-        """See more frames (n, D), any number of them, and take a step for every full batch.
+        """Take in more frames (n, D), any number of them, and make a step for every full batch.
 
         Raises
         ------
         ShapeError
             Frames of another dimension.
         FitError
-            NaN; a component without a floor shrank to a point.
+            NaN; a component that shrank to a point, with a floor of 0.
         """
         values = np.asarray(frames)
         if not len(values):
@@ -155,7 +155,7 @@ class OnlineEM:
         self._rest = [joined[full:].copy()] if full < len(joined) else []
 
     def finish(self) -> DiagGMM:
-        """Use up the frames that do not fill a batch, in a step as much smaller; the model after that."""
+        """Make a last, smaller step with the frames that do not fill a batch, and return the model after it."""
         if self._rest:
             (rest,) = self._rest
             self._rest = []

@@ -39,7 +39,7 @@ class PredictiveStack:
 
     @classmethod
     def of(cls, posteriors: Sequence[BayesianGMM]) -> "PredictiveStack":
-        """Lay out posteriors of one dimension. Raises ShapeError where they differ in it.
+        """Lay out posteriors for scoring. Raises ShapeError for posteriors of different dimensions.
 
         >>> known = BayesianGMM.around([0.0], [1.0], 1, mean_frames=1, variance_frames=2, variance_share=1)
         >>> PredictiveStack.of([known]).log_likelihoods([[0.0]]).round(4)  # t of 2 degrees of freedom, variance 2
@@ -63,7 +63,7 @@ class PredictiveStack:
         """Log p(x) of every frame (T, D) under every posterior, in nats: (C, T) float64.
 
         Raises:
-            ShapeError: Frames that are not (T, D) with the posteriors' D.
+            ShapeError: Frames that are not (T, D), with D as in the posteriors.
         """
         values = check_dimensions(frames, len(self.roots))
         found = np.empty((len(self.sizes), len(values)))

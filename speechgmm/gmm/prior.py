@@ -52,7 +52,7 @@ class ConjugatePrior:
 
     @classmethod
     def flat(cls, n_components: int, n_features: int) -> Self:
-        """The prior that knows nothing: its posterior's mode is the maximum likelihood estimate.
+        """The flat prior: the mode of its posterior is the maximum likelihood estimate.
 
         >>> ConjugatePrior.flat(4, 2).mean_counts.sum()
         np.float64(0.0)
@@ -70,16 +70,16 @@ class ConjugatePrior:
         mean_relevance: float | None = None,
         variance_relevance: float | None = None,
     ) -> "ConjugatePrior":
-        """The prior whose mode is ``model``, worth ``relevance`` frames in each component.
+        """The prior whose mode is ``model`` and which counts for ``relevance`` frames in each component.
 
-        Its posterior's mode has the means and variances of Reynolds et al. 2000, eqs. 12-13. The weights are
-        the Dirichlet mode, (counts + tau weights) / (frames + tau), which differs from their eq. 11 and,
-        unlike it, never lowers the objective. tau is ``weight_relevance`` frames for the whole mixture; None:
-        ``relevance`` per component, K relevance in all.
+        The mode of the posterior has the means and variances of Reynolds et al. 2000, eqs. 12-13. Its weights are the
+        Dirichlet mode, (counts + tau weights) / (frames + tau). They differ from eq. 11 of that paper and, unlike
+        eq. 11, never lower the objective. tau is ``weight_relevance``, in frames for the whole mixture; None: K times
+        ``relevance``.
 
-        ``mean_relevance`` (kappa) and ``variance_relevance`` (nu) take the place of ``relevance`` for their own
-        parameter. Where they differ, the variances are still the posterior's mode, which is positive; eq. 13 with two
-        coefficients need not be.
+        ``mean_relevance`` (kappa) replaces ``relevance`` for the means, ``variance_relevance`` (nu) for the variances.
+        If the two differ, the variances are still those of the mode of the posterior, which are positive; variances by
+        eq. 13 with two different coefficients may be negative.
 
         Raises:
             FitError: A relevance that is negative or not finite.
@@ -150,8 +150,8 @@ class ConjugatePrior:
     ) -> DiagGMM:
         """The most probable mixture, subject to variances of at least ``floor`` ((D,) or a number).
 
-        Parameters not in ``update`` are ``previous``'s, and the others are at their mode given those. A dead
-        component keeps its previous mean and variance; its weight follows its count, like any other.
+        Parameters that are not in ``update`` are taken from ``previous``; the others are at their mode given them. A
+        dead component keeps its mean and variance in ``previous``; its weight follows its count, like any other.
 
         Raises:
             FitError: No frames at all; or a component has shrunk to a point and no floor holds it.

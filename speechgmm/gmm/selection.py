@@ -52,29 +52,30 @@ def choose_n_components(
     n_jobs: int = ALL_CORES,
     map: Mapper | None = None,
 ) -> Choice:
-    """Fit mixtures of several sizes to frames, and choose one.
+    """Fit mixtures of several sizes to frames, and choose the best size by a criterion.
 
-    Candidates go from small to large, and the search ends once ``PATIENCE`` in a row are no better than the best before
-    them. Of each the best of ``n_starts`` fits counts: one grown from the candidate before by splitting its heaviest
-    components, the others from nothing. EM finds a local maximum: with one start, BIC is wrong about the number more
-    often.
+    The candidates are tried from small to large. The search ends once ``PATIENCE`` candidates in a row are no better
+    than the best before them. The best of ``n_starts`` fits counts for each candidate: one fit starts from the mixture
+    of the candidate before, whose heaviest components are split, and the others start afresh. EM finds a local maximum,
+    and with only one start BIC would choose a wrong number more often.
 
     Parameters
     ----------
     frames : array_like (N, D) or FrameSource
         The frames that a mixture is fitted to.
     candidates : sequence of int, optional
-        Default: those of ``LADDER`` that leave ``FRAMES_EACH`` frames to each component. Named ones that the frames do
-        not allow are left out.
+        Numbers of components to try. Those for which there are too few frames are left out. Default: the numbers of
+        ``LADDER`` with at least ``FRAMES_EACH`` frames for each component.
     criterion : {"bic", "aic", "held_out", "occupancy"}
-        See Notes.
+        The criterion, defined in Notes.
     n_starts : int, default 5
-        Fits of every candidate.
+        Number of fits of each candidate.
     min_frames : float, default 100
-        Frames that a component must hold, for "occupancy".
+        For "occupancy": least number of frames of a component.
     groups : array_like (N,), optional
-        Which frames belong together (a recording, a speaker): they are held out together. Default, or with fewer than
-        two: blocks of 100 neighbours. Frames beside each other are alike, and singly held out they would be known.
+        For "held_out": the group (a recording, a speaker) of each frame. The frames of a group are held out together.
+        Default, and with fewer than two groups: blocks of 100 successive frames, because neighbouring frames are alike
+        and must not be divided between training and test.
     covariance, seed, init, max_iter, tol, variance_floor, floor, precision, e_step, overrelaxed, memory
         As in ``fit_gmm``.
     n_jobs, map
@@ -87,24 +88,24 @@ def choose_n_components(
     Raises
     ------
     FitError
-        Frames too few for any candidate; and as ``fit_gmm``.
+        Too few frames for any candidate; frames that ``fit_gmm`` refuses.
     ConfigError
         An option out of range; ``n_jobs`` beside ``map``.
     ShapeError
-        Groups that are not one per frame; and as ``fit_gmm``.
+        Groups that are not (N,); frames that ``fit_gmm`` refuses.
 
     Notes
     -----
-    With L the log-likelihood of the N frames in nats and p = 2 K D + K - 1 (diagonal covariances; else as many as there
-    are), the greatest is chosen of
+    L is the log-likelihood of the N frames in nats, and p the number of parameters: 2 K D + K - 1 with diagonal
+    covariances. The candidate with the greatest value of the criterion is chosen:
 
         bic        (L - p/2 log N) / N     Schwarz 1978; -1 / (2 N) of what is often called BIC
         aic        (L - p) / N             Akaike 1974
         held_out   mean log-likelihood of frames that were held out, over 4 parts
 
-    p counts every parameter, also of components that are dead and variances that the floor holds. ``occupancy`` is no
-    search: of the largest candidate's components that hold fewer than
-    ``min_frames`` frames the lighter half is dropped and the rest is estimated again, until none is.
+    p counts all parameters, those of dead components and of variances at the floor included. ``occupancy`` is no
+    search: it starts with the largest candidate. While some components hold fewer than ``min_frames`` frames, the
+    lighter half of these is dropped and the rest of the mixture is estimated again.
 
     Examples
     --------

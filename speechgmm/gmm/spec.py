@@ -36,7 +36,7 @@ NOT_OF: Final[dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """The mixture of every class and how it is estimated.
+    """The settings of the mixture of every class, and of its training.
 
     >>> ModelSpec(n_components="auto", choose=ChooseSpec(criterion="aic")).choose.n_starts
     3

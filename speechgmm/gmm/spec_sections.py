@@ -11,7 +11,10 @@ from speechgmm.setting import FORBID_UNKNOWN, setting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UbmSpec:
-    """The universal background model that MAP adaptation starts from. The rest is as for the classes."""
+    """The universal background model that MAP adaptation starts from.
+
+    It has the settings of the classes where this section has none.
+    """
 
     __pydantic_config__ = FORBID_UNKNOWN
 

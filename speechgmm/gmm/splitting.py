@@ -18,10 +18,11 @@ SPLIT_DEVIATIONS: Final = 0.2
 
 
 def split_components(model: Model, which: Sequence[int], directions: ArrayLike) -> Model:
-    """Replace each component in ``which`` by two of half its weight, moved ``SPLIT_DEVIATIONS`` apart each
-    way.
+    """Split each component in ``which`` into two halves with half its weight each.
 
-    ``directions`` (len(which), D) or a number multiplies the standard deviations. The second halves come last.
+    The mean of the first half is moved down, and that of the second half up, by ``SPLIT_DEVIATIONS`` times
+    ``directions`` ((len(which), D) or a number), in standard deviations of the component. The first half replaces the
+    component; the second halves are appended at the end.
 
     >>> split_components(DiagGMM([1.0], [[0.0]], [[1.0]]), [0], 1.0).means.ravel()
     array([-0.2,  0.2])

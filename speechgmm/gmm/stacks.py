@@ -14,10 +14,12 @@ AnyStack = Stack | FullStack | TopStack | PredictiveStack
 
 
 def stack_of(models: Sequence[AnyGMM], *, space: Space | None = None) -> Stack | FullStack:
-    """Mixtures laid out for scoring by the form of their covariances; ``space`` is of diagonal ones.
+    """Lay out mixtures for scoring: a ``Stack`` for diagonal covariances, a ``FullStack`` for full covariances.
+
+    ``space`` is used only for diagonal covariances.
 
     Raises:
-        ShapeError: Mixtures of both forms.
+        ShapeError: Mixtures with diagonal and mixtures with full covariances together.
 
     >>> stack_of([FullGMM([1.0], [[0.0]], [[[1.0]]])]).log_likelihoods([[0.0]]).round(4)
     array([[-0.9189]])

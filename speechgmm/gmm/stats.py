@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 class GMMStats:
     """Zeroth, first and second order statistics of frames under a mixture, and the frames' log-likelihood.
 
-    With the reference r, a point near the frames, the sums are of x - r. Statistics with other references add too.
-    ``about(0)`` gives them in raw coordinates, where frames far from zero lose digits.
+    The sums are of x - reference and of (x - reference)², with a reference near the frames. Statistics with different
+    references can be added. ``about(0)`` gives the sums of x and x²; they lose digits for frames far from zero.
 
     Raises:
         ShapeError: A reference that is neither a number nor (D,).
@@ -64,7 +64,7 @@ class GMMStats:
         )
 
     def about(self, reference: ArrayLike) -> "GMMStats":
-        """The same statistics about another reference, (D,) or a number.
+        """The same statistics with another reference, (D,) or a number.
 
         Raises:
             ShapeError: A reference of another shape.

@@ -35,10 +35,10 @@ class TopStack:
 
     @classmethod
     def of(cls, ubm: DiagGMM, models: Sequence[DiagGMM], top: int, *, precision: Precision | None = None) -> "TopStack":
-        """Lay out mixtures; precision None: see ``precision_for``.
+        """Lay out mixtures for scoring; ``precision`` None: ``precision_for`` chooses it.
 
         Raises:
-            ShapeError: ``top`` is not 1 to K, or a mixture has not the background model's K and D.
+            ShapeError: ``top`` is not 1 to K; a mixture has another K or D than the background model.
 
         >>> ubm, ann = (DiagGMM([0.5, 0.5], [[mean], [9.0]], np.ones((2, 1))) for mean in (0.0, 1.0))
         >>> TopStack.of(ubm, [ann], top=1).log_likelihoods([[1.0]]).round(4)
@@ -66,7 +66,7 @@ class TopStack:
         """Log p(x) of every frame (T, D) over its top components: (1+M, T) float64, the background model's first.
 
         Raises:
-            ShapeError: Frames that are not (T, D) with the mixtures' D.
+            ShapeError: Frames that are not (T, D), with D as in the mixtures.
         """
         values = check_dimensions(frames, len(self.space.centre))
         result = np.empty((self.factors.shape[1], len(values)))

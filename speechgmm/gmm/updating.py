@@ -80,11 +80,11 @@ def update(
     n_jobs: int = ALL_CORES,
     map: Mapper | None = None,
 ) -> Fit:
-    """Add frames to a mixture that was trained before: posterior = (prior + what it has seen) + new statistics.
+    """Train a mixture further with new frames: posterior = prior + statistics of the old frames + new statistics.
 
-    Without ``ubm`` the model was trained by maximum likelihood, and its old frames keep the components that they were
-    given; of one component, the update is what training on all frames would have given. Each iteration sees the new
-    frames alone.
+    Without ``ubm`` the model was trained by maximum likelihood. Its old frames then keep their posteriors of the
+    components. For a mixture of one component, the update gives the same as training on old and new frames together.
+    Each iteration reads only the new frames.
 
     Parameters
     ----------
@@ -93,14 +93,15 @@ def update(
     frames : array_like (N, D) or FrameSource
         The new frames.
     counts : array_like (K,) or float
-        Frames that spoke for each component so far, as in ``Fit.counts``; one number is shared out by the weights.
+        Old frames in each component (occupation counts), as in ``Fit.counts``. A number is the total, and is divided
+        among the components by their weights.
     keep : float, default 1
-        What was seen counts so many times: below 1 it is forgotten as it grows old.
+        Weight of the old frames: 1 keeps them in full, 0 forgets them. Below 1, each update makes them count for less.
     ubm : DiagGMM, optional
-        The background model that the model was adapted from. The update starts from it again, so that with ``max_iter``
-        1 it is what adaptation to all frames together would have given, but for rounding.
+        The background model that the model was adapted from. The update starts from the background model again. With
+        ``max_iter`` 1 it gives the same as adaptation to old and new frames together, apart from rounding.
     relevance, parameters, weight_relevance, mean_relevance, variance_relevance
-        The settings that the model was adapted by, see ``adapt_map``.
+        The settings with which the model was adapted (``adapt_map``).
     max_iter, tol, floor, precision, memory
         As in ``adapt_map``.
     n_jobs, map
@@ -109,15 +110,15 @@ def update(
     Returns
     -------
     Fit
-        Its ``counts`` are those of all frames, for the next update. Its ``trace`` is log-likelihood of the new frames
-        and log density of what was known, up to a constant.
+        ``counts`` are those of old and new frames, for the next update. ``trace`` holds the log-likelihood of the new
+        frames plus the log prior density of the mixture given the old ones, up to a constant.
 
     Raises
     ------
     ShapeError
         Frames of another dimension; counts, a floor or a background model of another shape.
     FitError
-        No frames; NaN; negative counts; nothing that was seen; without ``ubm``, fewer frames than components in all.
+        No frames; NaN; negative counts, or counts that are all 0; without ``ubm``, fewer frames than components in all.
     ConfigError
         An option out of range; ``n_jobs`` beside ``map``.
 

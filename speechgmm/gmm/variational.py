@@ -37,9 +37,10 @@ START_FLOOR = 1e-3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VariationalFit:
-    """What variational training returns.
+    """The result of variational training.
 
-    ``trace`` is the bound in nats per frame, before the first update and after each; the last is that of ``posterior``.
+    ``trace`` holds the bound in nats per frame, before the first update and after each update. The last value is the
+    bound of ``posterior``.
     """
 
     posterior: BayesianGMM  # which can be the next prior
@@ -52,7 +53,7 @@ class VariationalFit:
 
     @property
     def model(self) -> DiagGMM:
-        """The plug-in mixture."""
+        """The plug-in mixture: expected weights and means, and one over the expected precisions."""
         return self.posterior.mixture()
 
     @property
@@ -94,24 +95,24 @@ def fit_variational(
     Parameters
     ----------
     frames : array_like (N, D) or FrameSource
-        The frames that the posterior is of.
+        The frames to fit.
     n_components : int, default 32
-        As many as there may be; those that the data do not need end without frames.
+        The largest number of components; components that the data do not need end without frames.
     prior : BayesianGMM, optional
-        Made by ``BayesianGMM.around``, or the posterior of an earlier fit. A learnt prior is also where the fit starts.
-        Default: made from the frames' mean and variance and the next five arguments.
+        A prior from ``BayesianGMM.around``, or the posterior of an earlier fit. The fit also starts from a learnt
+        prior. Default: ``BayesianGMM.around`` the mean and variance of the frames, with the next five arguments.
     weight_prior, concentration, mean_frames, variance_frames, variance_share
-        See ``BayesianGMM.around`` for what they mean and their defaults.
+        Settings of the default prior; ``BayesianGMM.around`` explains them and has their defaults.
     init, seed
         The start, as in ``fit_gmm``.
     start : DiagGMM or BayesianGMM, optional
-        Where the fit begins instead: its posteriors of the components are the first.
+        Replaces ``init``: the first update uses the posteriors of the components under this mixture.
     max_iter : int, default 200
         Updates at most.
     tol : float, default 1e-5
-        In nats per frame.
+        The fit ends when an update gains less than this, in nats per frame.
     precision : {"auto", "float32", "float64"}
-        "auto" is float64: there is no floor to hold variances up.
+        Precision of the products. "auto" is float64, because no floor holds the variances.
     weights, memory
         As in ``fit_gmm``.
     n_jobs, map
@@ -124,19 +125,20 @@ def fit_variational(
     Raises
     ------
     ShapeError
-        Frames that are not (N, D); weights, a prior or a start that do not fit them.
+        Frames that are not (N, D); weights that are not (N,); a prior or a start of another K or D.
     FitError
         No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame; an improper
         prior.
     ConfigError
-        An option out of range; a strength beside a prior, where it has no effect; ``n_jobs`` beside ``map``.
+        An option out of range; ``prior`` together with a setting of the default prior; ``n_jobs`` beside ``map``.
 
     Notes
     -----
-    The bound is exact, with every constant, for one of the K! ways to number the components: log K! may be added where
-    numbers of components are compared (Bishop 2006, 10.2.4). For one component it is the log evidence itself.
+    The bound includes every constant, for one of the K! ways to number the components: log K! may be added where
+    numbers of components are compared (Bishop 2006, 10.2.4). For one component the bound is the log evidence itself.
     scikit-learn's ``BayesianGaussianMixture`` with covariance_type "diag" has the same parameters at D = 1. For D > 1
-    it takes a Wishart's terms for the D gammas of a component, so that both differ; its bound leaves constants out.
+    it uses the terms of a Wishart where this function has D gammas for each component, so the results differ. The
+    bound of scikit-learn omits constants.
 
     Examples
     --------

@@ -34,7 +34,7 @@ _STRIP: Final = 32  # rows at a time: what is computed on the way stays in cache
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Smoothed:
-    """What mean field returns."""
+    """The result of smoothing by mean field."""
 
     posteriors: Map  # (H, W, K), rows that sum to one
     free_energy: tuple[float, ...]  # nats per pixel, before the first sweep and after each; never rises
@@ -50,14 +50,16 @@ def smooth(
     tol: float = 1e-4,
     max_iter: int = 50,
 ) -> Smoothed:
-    """Smooth a map of posteriors (H, W, K) until a sweep over all pixels gains less than ``tol`` nats per pixel.
+    """Smooth a map of posteriors (H, W, K) by mean field.
 
-    ``strength`` is what a neighbour that is sure adds to its component's log odds, in nats; 0 changes nothing.
-    ``neighbours`` are 4 or 8. With ``image`` (H, W) or (H, W, C) neighbours count less where it changes between them
-    (see ``neighbour_weights``). Memory beside the result: the same again, and 4 bytes per pixel and pair of neighbours.
+    Smoothing ends when a sweep over all pixels lowers the free energy by less than ``tol`` nats per pixel, or after
+    ``max_iter`` sweeps. ``strength``, in nats, is the amount that a neighbour with posterior 1 for a component adds to
+    the log odds of that component; 0 changes nothing. ``neighbours`` is 4 or 8. With ``image`` (H, W) or (H, W, C), a
+    neighbour counts less where the image changes between the two pixels (see ``neighbour_weights``). The extra memory
+    is that of the result, and 4 bytes per pixel and pair of neighbours.
 
     Raises:
-        ShapeError: No map (H, W, K), values that are no posteriors, or an image of another size.
+        ShapeError: Posteriors that are not (H, W, K) or do not sum to 1; an image of another size.
         ConfigError: An option out of range.
 
     >>> noisy = np.full((5, 5, 2), [0.9, 0.1])
@@ -89,10 +91,10 @@ def smooth(
 
 
 def free_energy(field: ArrayLike, posteriors: ArrayLike, weights: dict[tuple[int, int], Map], strength: float) -> float:
-    """The free energy F of a map q (H, W, K) given posteriors (H, W, K), in nats per pixel.
+    """The free energy F, in nats per pixel, of a smoothed map ``field`` (H, W, K) given posteriors (H, W, K).
 
     Raises:
-        ShapeError: No map (H, W, K), or values that are no posteriors.
+        ShapeError: A map that is not (H, W, K), or values that are no posteriors.
 
     >>> sure = np.ones((1, 2, 1))
     >>> free_energy(sure, sure, neighbour_weights((1, 2)), strength=3.0)
@@ -105,13 +107,14 @@ def free_energy(field: ArrayLike, posteriors: ArrayLike, weights: dict[tuple[int
 def neighbour_weights(
     shape: tuple[int, int], *, neighbours: int = 8, image: ArrayLike | None = None
 ) -> dict[tuple[int, int], Map]:
-    """How much each pixel and its neighbour (rows down, columns right) have to do with each other, (H, W) for each.
+    """Weights (H, W) between each pixel and its neighbour, for each offset (rows down, columns right) of a neighbour.
 
-    1 / distance, and with an image (H, W, C) times ``exp(-|difference|² / (2 mean |difference|²))`` (Boykov & Jolly
-    2001): 0.6 across an average step, next to nothing across an edge. 0 where the neighbour would be outside.
+    A weight is 1 / distance. With an image (H, W, C) it is multiplied by ``exp(-|difference|² / (2 mean
+    |difference|²))`` (Boykov & Jolly 2001), which is 0.6 for an average difference and nearly 0 across an edge. The
+    weight is 0 where the neighbour would lie outside the image.
 
     Raises:
-        ShapeError: The image has another size, or a value that is not finite.
+        ShapeError: An image of another size, or with a value that is not finite.
         ConfigError: Neither 4 nor 8 neighbours.
 
     >>> neighbour_weights((1, 3), neighbours=4)[0, 1]

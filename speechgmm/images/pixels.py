@@ -19,10 +19,11 @@ Pixels = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class PixelSpec:
-    """What of a pixel counts, and how much.
+    """Weights of the features of a pixel: colour, texture and position.
 
-    A mixture takes any scale of its frames, so a weight acts through the floor of the variances, which is the same for
-    all (``SegmentationSpec``): a feature of small weight cannot tell apart what lies close; of weight 0 it is left out.
+    A mixture adapts to any scale of its features. A weight therefore acts only through the floor of the variances,
+    which is the same for all features (``SegmentationSpec``): a feature with a small weight cannot separate components
+    that lie close together. A feature with weight 0 is left out.
 
     Raises:
         ConfigError: A weight or a scale out of range, or all weights 0.
@@ -63,12 +64,13 @@ class PixelSpec:
 
 
 def pixel_features(image: ArrayLike, spec: PixelSpec, rows: slice = slice(None)) -> Pixels:
-    """The features (rows, W, D) of these rows of an image (H, W, 3); the same whichever rows are asked for at once.
+    """The features (n_rows, W, D) of the pixels in ``rows`` of an image (H, W, 3).
 
-    L, a and b; log(1 + standard deviation of L) at each scale; column and row, from 0 to 1 along the longer side.
+    The features are L, a and b; log(1 + standard deviation of L) at each scale; and column and row, from 0 to 1 along
+    the longer side. The features of a row do not depend on the other rows that are asked for.
 
     Raises:
-        ShapeError: No image (H, W, 3) of values from 0 to 1.
+        ShapeError: An image that is not (H, W, 3), or has values outside 0 to 1.
         ConfigError: scikit-image is not installed.
 
     >>> pixel_features(np.full((4, 6, 3), 0.5), PixelSpec(), slice(0, 2)).shape[:2]

@@ -30,7 +30,7 @@ _INVISIBLE: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class SegmentationSpec:
-    """How an image becomes regions.
+    """The settings of the segmentation of an image into regions.
 
     Raises:
         ConfigError: A value out of range.
@@ -68,7 +68,9 @@ class SegmentationSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PixelSpace:
-    """Where pixels are compared: features centred, in units of their part's standard deviation, times its weight.
+    """The scaling of pixel features: they are centred, divided by a standard deviation and multiplied by a weight.
+
+    The features of a part (colour, texture, position) share one weight.
 
     >>> spec = PixelSpec(position=0)
     >>> space = PixelSpace.of(np.random.default_rng(0).random((50, spec.n_features)).astype(np.float32), spec)
@@ -83,7 +85,9 @@ class PixelSpace:
 
     @classmethod
     def of(cls, features: Pixels, spec: PixelSpec) -> "PixelSpace":
-        """That of a sample of features (N, all). L, a and b have one unit, and so have scales, and column and row.
+        """Compute the scaling from the features of a sample of N pixels.
+
+        L, a and b are divided by one standard deviation; so are all scales of texture, and column and row.
 
         Raises:
             FitError: All features are the same everywhere.
@@ -118,7 +122,7 @@ class PixelSpace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segmentation:
-    """What an image became."""
+    """The result of the segmentation of an image."""
 
     posteriors: NDArray[np.float32]  # (H, W, K), smoothed
     uncertainty: NDArray[np.float32]  # (H, W), entropy of the mixture's own posteriors (mean field makes all look sure)
@@ -136,15 +140,15 @@ class Segmentation:
 
 
 def segment(image: ArrayLike, pixels: PixelSpec | None = None, spec: SegmentationSpec | None = None) -> Segmentation:
-    """Cut an image (H, W, 3), sRGB from 0 to 1, into the regions of a mixture's components.
+    """Segment an image (H, W, 3), sRGB from 0 to 1: the pixels of each component of a mixture are a region.
 
-    Memory beside the image: some 130 bytes a pixel with six components and 8 neighbours (posteriors four times, as
-    float32, and the neighbours' weights), and 200 for each pixel that is fitted to (400 by variational Bayes, in
-    float64).
+    With six components and 8 neighbours, the memory beside the image is some 130 bytes per pixel (for four copies of
+    the float32 posteriors, and the weights of the neighbours). The fit takes 200 bytes more for each pixel that the
+    mixture is fitted to (400 by variational Bayes, in float64).
 
     Raises:
-        ShapeError: No such image.
-        DataError: An image of one colour, or of fewer colours and places than components.
+        ShapeError: An image that is not (H, W, 3), or has values outside 0 to 1.
+        DataError: An image of one colour; fewer distinct pixels (colours and places) than components.
         ConfigError: scikit-image is not installed.
 
     >>> image = np.random.default_rng(0).random((20, 30, 3))
@@ -191,7 +195,7 @@ def _fitted(frames: Pixels, how: SegmentationSpec) -> Fit | VariationalFit:
 
 
 def entropy(maps: ArrayLike) -> NDArray[np.float32]:
-    """How undecided posteriors (..., K) are, in shares of log K: 0 is sure, 1 knows nothing.
+    """Entropy of posteriors (..., K) divided by log K: 0 where one component is certain, 1 where all are equal.
 
     >>> entropy([[1.0, 0.0], [0.5, 0.5]])
     array([0., 1.], dtype=float32)
@@ -205,7 +209,7 @@ def entropy(maps: ArrayLike) -> NDArray[np.float32]:
 
 
 def painted(labels: NDArray[np.intp], image: Pixels) -> Pixels:
-    """Every region (H, W) in the mean colour of its pixels (H, W, 3).
+    """An image (H, W, 3) in which every region of ``labels`` (H, W) has the mean colour of its pixels.
 
     >>> painted(np.array([[0, 0, 1]]), np.array([[[0.0], [1.0], [0.25]]])).ravel()
     array([0.5 , 0.5 , 0.25], dtype=float32)

@@ -35,24 +35,25 @@ _OTHERS: Final = {
 
 
 def read_kaldi_models(path: str | Path) -> tuple[DiagGMM, ...]:
-    """Read the mixtures of a file of Kaldi, text or binary.
+    """Read the mixtures of a Kaldi file, text or binary.
 
     Parameters
     ----------
     path
-        A ``DiagGmm``, an ``AmDiagGmm``, or a transition model followed by one (``final.mdl``).
+        A file with a ``DiagGmm``, an ``AmDiagGmm``, or a transition model followed by an ``AmDiagGmm`` (``final.mdl``).
 
     Returns
     -------
     tuple of DiagGMM
-        One mixture of a ``DiagGmm``; of an ``AmDiagGmm`` one for each pdf, in their order. Weights are scaled to sum to
-        one.
+        The mixture of a ``DiagGmm``; for an ``AmDiagGmm``, one mixture for each pdf, in the order of the pdfs. Weights
+        are scaled to sum to one.
 
     Raises
     ------
     DataError
-        No such file, or not one of these; truncated, or with more behind it; values that are no mixture, or gconsts
-        that do not follow from them. The message has the byte of a binary file, or the line of a text.
+        The file does not exist, holds something else, is truncated, or goes on after the mixtures; values that are no
+        mixture; gconsts that do not follow from the other values. The message names the byte of a binary file, or the
+        line of a text file.
 
     Examples
     --------
@@ -146,23 +147,23 @@ def _check_gconsts(
 
 
 def write_kaldi_models(models: DiagGMM | Sequence[DiagGMM], path: str | Path, *, text: bool = False) -> None:
-    """Write mixtures as Kaldi reads them.
+    """Write mixtures to a file in Kaldi's format.
 
     Parameters
     ----------
     models
-        One mixture becomes a ``DiagGmm``, a sequence of them an ``AmDiagGmm`` whose pdf n is the n-th. There is no
-        transition model before it.
+        One mixture is written as a ``DiagGmm``. A sequence of mixtures is written as an ``AmDiagGmm``, without a
+        transition model before it; the n-th mixture is that of pdf n.
     path
         The file, written whole or not at all.
     text
-        Write text, as Kaldi does where its option ``binary`` is false.
+        Write the text format, as Kaldi does with its option ``binary`` set to false.
 
     Raises
     ------
     DataError
-        No mixtures, some of different dimensions or with covariances other than diagonal ones; a parameter that float32
-        cannot hold; the file cannot be written.
+        No mixtures; mixtures of different dimensions, or with covariances that are not diagonal; a parameter that
+        float32 cannot hold; the file cannot be written.
 
     Examples
     --------

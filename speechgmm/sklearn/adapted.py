@@ -29,23 +29,26 @@ class MAPAdaptedGMM(Mixture):
     Parameters
     ----------
     background : DiagGMM, fitted mixture or int
-        The background model. A number is trained: a ``GaussianMixture`` of so many components on the rows that ``fit``
-        is given, in a ``GMMClassifier`` on those of all classes. scikit-learn's ``clone`` empties an estimator, so give
-        cross-validation ``mixture.model_`` or ``FrozenEstimator(mixture)``.
+        The background model. If a number K is given, ``fit`` first trains a ``GaussianMixture`` with K components on
+        its rows; inside a ``GMMClassifier`` that mixture is trained once, on the rows of all classes together.
+        scikit-learn's ``clone`` discards what an estimator has learnt, so for cross-validation pass ``mixture.model_``
+        or ``FrozenEstimator(mixture)``.
     relevance : float, default 16
-        What the background model is worth in each component, in rows: 0 gives maximum likelihood.
+        Relevance factor: how many rows the background model counts for in each component; 0 gives maximum likelihood.
     parameters : tuple of {"weights", "means", "variances"}, default ("means",)
-        What is adapted; the rest stays.
-    weight_relevance, mean_relevance, variance_relevance : float, optional
-        Instead of ``relevance`` for that parameter, as in ``adapt_map``.
+        The parameters that are adapted; the others keep the background model's values.
+    mean_relevance, variance_relevance : float, optional
+        Replaces ``relevance`` for the means or the variances, in rows per component.
+    weight_relevance : float, optional
+        Replaces ``relevance`` for the weights, in rows for the whole mixture; default: K times ``relevance``.
     max_iter : int, default 1
-        1 is the paper's single pass; more climb to the mode of the posterior.
+        1 is the single pass of the paper; with more, EM goes on towards the mode of the posterior.
     tol : float, default 1e-4
-        In nats per row; of several iterations.
+        With ``max_iter`` above 1: EM stops when an iteration raises the objective by less, in nats per row.
     reg_covar : float, default 1e-6
         Least variance, in squared units of the columns.
     random_state : int, RandomState or None
-        Of a background model that is trained.
+        Seed for training the background model; used only if ``background`` is a number.
     precision, n_jobs
         As in ``GaussianMixture``.
 
@@ -93,11 +96,11 @@ class MAPAdaptedGMM(Mixture):
         Parameters
         ----------
         X : array_like (N, D)
-            Rows of finite numbers; even one will do.
+            Rows of finite numbers; one row is enough.
         y : None
             Ignored.
         sample_weight : array_like (N,), optional
-            What each row counts.
+            How many rows each one counts as; default 1.
 
         Returns
         -------
@@ -107,14 +110,14 @@ class MAPAdaptedGMM(Mixture):
         Raises
         ------
         ValueError
-            No background model, or one of other columns; rows or parameters that cannot be used.
+            No background model, or one with another number of columns; rows or parameters that cannot be used.
         TypeError
             A sparse matrix.
 
         Warns
         -----
         ConvergenceWarning
-            ``max_iter`` iterations, if more than one, were too few.
+            ``max_iter`` is above 1, and EM did not converge within ``max_iter`` iterations.
         """
         self._check_parameters()
         rows = self._validated(X, reset=True)
@@ -151,7 +154,7 @@ class MAPAdaptedGMM(Mixture):
         """The background model that ``background`` stands for; a number of components is trained on rows (N, D).
 
         Raises:
-            ValueError: ``background`` is nothing of that kind, or a mixture that is not fitted.
+            ValueError: ``background`` is neither a number nor a mixture, or is a mixture that is not fitted.
         """
         given = self.background
         if isinstance(given, DiagGMM):
@@ -178,7 +181,7 @@ class MAPAdaptedGMM(Mixture):
         )
 
     def log_likelihood_ratios(self, X: ArrayLike) -> Floats:
-        """Log density (N,) of rows (N, D) under the adapted mixture less that under the background model, in nats.
+        """Log density (N,) of rows (N, D) under the adapted mixture minus that under the background model, nats.
 
         The mean over the rows of a recording is its verification score (Reynolds et al. 2000, eq. 5).
         """

@@ -156,7 +156,7 @@ def is_narrow(model: DiagGMM) -> bool:
 
 
 class Mixture(DensityMixin, BaseEstimator):
-    """A fitted mixture of Gaussians; what estimates it is in the derived classes."""
+    """A fitted mixture of Gaussians; the derived classes estimate it."""
 
     _least_rows: ClassVar[int] = 2  # that a fit needs
     covariance_type: str = "diag"
@@ -207,7 +207,7 @@ class Mixture(DensityMixin, BaseEstimator):
         Returns
         -------
         ndarray (N,)
-            In nats.
+            Log densities in nats.
         """
         rows = self._validated(X)
         with as_value_errors():
@@ -242,7 +242,7 @@ class Mixture(DensityMixin, BaseEstimator):
         X : ndarray (n_samples, D)
             The rows, in random order. With a whole number as ``random_state``, each call gives the same rows.
         y : ndarray (n_samples,)
-            The component of each.
+            The number of the component that each row was drawn from.
 
         Raises
         ------

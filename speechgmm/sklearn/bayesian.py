@@ -47,25 +47,28 @@ class BayesianGaussianMixture(Mixture):
     Parameters
     ----------
     n_components : int, default 1
-        Components at most; those that the rows do not need end without rows.
+        The largest number of components; components that the rows do not need end without rows.
     covariance_type : {"diag"}
-        The package has no other.
+        Form of the covariances; only diagonal ones are available.
     tol : float, default 1e-5
-        The fit ends when an iteration gains less, in nats per row. scikit-learn's is of all rows together.
+        The fit ends when an iteration gains less than this, in nats per row. scikit-learn's ``tol`` is in nats for all
+        rows together.
     max_iter, n_init, init_params, random_state, warm_start
-        As in ``GaussianMixture``; of several starts the one with the highest bound is kept.
+        As in ``GaussianMixture``. Of several starts, the one with the highest bound is kept.
     weight_concentration_prior_type : {"dirichlet_process", "dirichlet_distribution"}
         The prior of the weights.
     weight_concentration_prior : float, optional
-        Of each component, or of the whole process; default: one over the components. The smaller, the fewer are used.
+        Concentration of the Dirichlet distribution for each component, or of the Dirichlet process as a whole; default:
+        1 / ``n_components``. The smaller it is, the fewer components are used.
     mean_precision_prior : float, default 1
-        What ``mean_prior`` is worth, in rows.
+        How many rows ``mean_prior`` counts for.
     mean_prior : array_like (D,), optional
-        Default: the mean of the rows.
+        Expected mean of a component; default: the mean of the rows.
     degrees_of_freedom_prior : float, optional
-        What ``covariance_prior`` is worth, in rows; default: D.
+        How many rows ``covariance_prior`` counts for; default: D.
     covariance_prior : array_like (D,), optional
-        Degrees of freedom times the variance that is expected of a component; default: the variance of the rows.
+        ``degrees_of_freedom_prior`` times the expected variance of a component, in squared units of the columns;
+        default: the variance of the rows.
     precision, n_jobs
         As in ``fit_variational``; "auto" is float64.
 
@@ -74,19 +77,19 @@ class BayesianGaussianMixture(Mixture):
     weights_, means_, covariances_, precisions_, precisions_cholesky_ : ndarray (K,) and (K, D)
         The plug-in mixture: expected weights and means, one over the expected precisions.
     posterior_ : BayesianGMM
-        The posterior, for the functions of the package; it can be the prior of the next fit.
+        The posterior, for the functions of the package. It can be the prior of the next fit.
     prior_ : BayesianGMM
         The prior of the fit.
     mean_precision_, degrees_of_freedom_ : ndarray (K,)
-        What is known of means and variances, in rows.
+        How many rows, prior and data together, each mean and each variance rests on.
     weight_concentration_ : ndarray (K,), or two of them for a process
-        Of the Dirichlet; or both parameters of the Beta of each stick.
+        Parameters of the Dirichlet posterior of the weights; for a process, both parameters of the Beta of each stick.
     n_in_use_ : int
         Components that explain at least one row.
     converged_, n_iter_, n_features_in_, feature_names_in_, model_
         As in ``GaussianMixture``.
     lower_bound_, lower_bounds_
-        The bound of the log evidence in nats per row, with every constant; and after each iteration.
+        Lower bound of the log evidence in nats per row, with every constant: of the fit, and after each iteration.
 
     See Also
     --------
@@ -94,10 +97,10 @@ class BayesianGaussianMixture(Mixture):
 
     Notes
     -----
-    ``predict`` and ``predict_proba`` use the posteriors of the fit. ``score_samples`` is the predictive density, a
-    mixture of Student-t that sums to one; scikit-learn's does not. In one dimension the parameters are
-    scikit-learn's; in more, a component has D gammas where scikit-learn counts a Wishart's terms. There is no
-    ``reg_covar``: the prior keeps variances above 0.
+    ``predict`` and ``predict_proba`` use the posteriors of the fit. ``score_samples`` gives the log of the predictive
+    density, a mixture of Student-t distributions that integrates to one; that of scikit-learn does not. In one
+    dimension the parameters are those of scikit-learn. In more dimensions a component has D gammas, where scikit-learn
+    has the terms of a Wishart. There is no ``reg_covar``: the prior keeps variances above 0.
 
     Examples
     --------
@@ -135,7 +138,7 @@ class BayesianGaussianMixture(Mixture):
         y : None
             Ignored.
         sample_weight : array_like (N,), optional
-            What each row counts.
+            How many rows each one counts as; default 1.
 
         Returns
         -------
@@ -153,7 +156,7 @@ class BayesianGaussianMixture(Mixture):
         Warns
         -----
         ConvergenceWarning
-            ``max_iter`` iterations were too few.
+            The fit did not converge within ``max_iter`` iterations.
         """
         self._check_parameters()
         before = self.posterior_ if self.warm_start and "posterior_" in vars(self) else None

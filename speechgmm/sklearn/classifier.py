@@ -30,23 +30,27 @@ Floats = NDArray[np.float64]
 
 @dataclass(eq=False, repr=False)
 class GMMClassifier(ClassifierMixin, BaseEstimator):
-    """One mixture per class: a row or a sequence is of the class with the highest log-likelihood plus log prior.
+    """A classifier with one mixture per class.
+
+    It predicts, for each row or sequence, the class with the highest log-likelihood plus log prior.
 
     Parameters
     ----------
     estimator : mixture, optional
-        What is cloned and fitted for each class: a ``GaussianMixture`` (the default, with one component), a
-        ``BayesianGaussianMixture``, a ``MAPAdaptedGMM``, or another estimator with ``fit`` and ``score_samples``. A
-        ``MAPAdaptedGMM`` whose ``background`` is a number has one background model, of the rows of all classes.
+        The estimator that is cloned and fitted for each class: a ``GaussianMixture`` (the default, with one component),
+        a ``BayesianGaussianMixture``, a ``MAPAdaptedGMM``, or another estimator with ``fit`` and ``score_samples``. If
+        ``background`` of a ``MAPAdaptedGMM`` is a number, one background model is trained on the rows of all classes.
     priors : array_like (C,), optional
-        Of the classes, in sorted order; default: their shares of the rows, or of the sequences.
+        Prior probabilities of the classes, in sorted order; default: the classes' shares of the rows, or of the
+        sequences.
     temperature : float, default 1
-        Factor on the log-likelihood before the prior is added. Rows of a recording are not independent, so that its
-        posteriors are overconfident; a value below 1 makes them softer. With equal priors it changes no decision.
+        Factor on the log-likelihood before the log prior is added. The rows of a recording are not independent, so its
+        posteriors are overconfident; a factor below 1 makes them less so. With equal priors the factor changes no
+        decision.
     random_state : int, RandomState or None
-        Of all that the mixtures draw. Default: the ``random_state`` of the estimator.
+        Seed of the random draws of all mixtures. Default: the ``random_state`` of the estimator.
     n_jobs : int, optional
-        Classes that are fitted side by side, as in scikit-learn.
+        Number of classes that are fitted in parallel, as in scikit-learn.
 
     Attributes
     ----------
@@ -55,9 +59,9 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
     mixtures_ : list of C estimators
         The fitted mixtures.
     class_prior_ : ndarray (C,)
-        The priors.
+        The prior probabilities of the classes.
     n_features_in_, feature_names_in_
-        Columns seen in ``fit``, and their names where they are all strings.
+        Number of columns in ``fit``, and their names if all are strings.
 
     Notes
     -----
@@ -101,7 +105,7 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
         groups : array_like (N,), optional
             The sequence of each row: the priors then count sequences.
         sample_weight : array_like (N,), or (S,) of a list, optional
-            What each row counts; of a list, each row of the sequence.
+            How many rows each one counts as; for a list, one number for all rows of each sequence. Default: 1.
 
         Returns
         -------
@@ -111,8 +115,8 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Rows or parameters that cannot be used; a class with too few rows for its mixture, by name; a group with two
-            labels.
+            Rows or parameters that cannot be used; a class with too few rows for its mixture (the message names it); a
+            group with two labels.
         TypeError
             A sparse matrix.
         """
@@ -164,7 +168,7 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
         return template
 
     def joint_log_likelihoods(self, X: Any, groups: ArrayLike | None = None) -> Floats:
-        """Log density of rows or sequences under each class, times temperature, plus log prior: (S, C) in nats.
+        """Temperature times the log-likelihood of each row or sequence under each class, plus log prior: (S, C) nats.
 
         Raises:
             ValueError: Rows that cannot be used, or that have no finite log-likelihood under any class.
@@ -199,7 +203,7 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
         return lambda rows: np.stack([mixture.score_samples(rows) for mixture in mixtures])
 
     def decision_function(self, X: Any, groups: ArrayLike | None = None) -> Floats:
-        """``joint_log_likelihoods`` (S, C); of two classes (S,), the second less the first, above 0 for the second."""
+        """``joint_log_likelihoods`` (S, C), nats; for two classes that of the second minus that of the first, (S,)."""
         joint = self.joint_log_likelihoods(X, groups)
         return joint[:, 1] - joint[:, 0] if len(self.classes_) == 2 else joint
 
@@ -224,7 +228,7 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
     def score(
         self, X: Any, y: ArrayLike, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Accuracy: the share of rows or sequences that get their label. ``y`` and ``sample_weight`` as in ``fit``."""
+        """Accuracy: the share of rows or sequences predicted correctly. ``y`` and ``sample_weight`` as in ``fit``."""
         predicted = self.predict(X, groups)
         sequences = Sequences.of(X, groups)
         labels = sequences.labels(np.asarray(sequences.to_rows(y, "y")))

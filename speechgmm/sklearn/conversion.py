@@ -20,23 +20,24 @@ SHARED = (
 
 
 def from_sklearn(mixture: Any) -> GaussianMixture:
-    """A fitted mixture of scikit-learn as one of this package; its ``model_`` is the package's own.
+    """Convert a fitted mixture of scikit-learn to one of this package.
 
     Parameters
     ----------
     mixture : sklearn.mixture.GaussianMixture or BayesianGaussianMixture
-        Fitted. Of a Bayesian mixture it is the plug-in mixture: expected weights and means, one over the expected
-        precisions.
+        A fitted mixture. A Bayesian mixture is converted to its plug-in mixture: expected weights and means, and one
+        over the expected precisions.
 
     Returns
     -------
     GaussianMixture
-        With the same mixture and covariance_type, and of a ``GaussianMixture`` the same parameters.
+        The fitted estimator, with the same mixture and covariance_type. If a ``GaussianMixture`` is given, the
+        parameters of the estimator are the same too. ``model_`` is the mixture for the functions of the package.
 
     Raises
     ------
     TypeError
-        Another object.
+        An object of another type.
     NotFittedError
         A mixture that is not fitted.
 
@@ -63,22 +64,23 @@ def from_sklearn(mixture: Any) -> GaussianMixture:
 
 
 def to_sklearn(mixture: Mixture | AnyGMM) -> Any:
-    """A mixture of this package as a fitted ``sklearn.mixture.GaussianMixture``.
+    """Convert a mixture of this package to a fitted ``sklearn.mixture.GaussianMixture``.
 
     Parameters
     ----------
     mixture : DiagGMM, FullGMM or fitted mixture of this package
-        Of a ``BayesianGaussianMixture`` it is the plug-in mixture.
+        The mixture. A ``BayesianGaussianMixture`` is converted to its plug-in mixture.
 
     Returns
     -------
     sklearn.mixture.GaussianMixture
-        With the same covariance_type, and of a ``GaussianMixture`` the parameters that both have.
+        The fitted estimator, with the same covariance_type. If a ``GaussianMixture`` is given, the parameters that both
+        classes have are the same too.
 
     Raises
     ------
     TypeError
-        Another object.
+        An object of another type.
     NotFittedError
         A mixture that is not fitted.
 

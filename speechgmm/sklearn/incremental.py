@@ -55,10 +55,10 @@ class IncrementalMixture(Mixture):
 
     @available_if(_is_diagonal)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
-        """Take one step of online EM with more rows (Cappé & Moulines 2009), which are not kept.
+        """Take one step of online EM with more rows (Cappé & Moulines 2009). The rows are not kept.
 
-        The first call makes a start of its rows, by ``init_params``: give it some hundred for each component. After
-        ``fit`` it goes on from the fitted mixture. ``tol``, ``max_iter`` and ``n_init`` have no part in it.
+        The first call makes a start from its rows, by ``init_params``; it needs some hundred rows for each component. A
+        call after ``fit`` continues from the fitted mixture. ``tol``, ``max_iter`` and ``n_init`` have no effect.
 
         Parameters
         ----------
@@ -70,12 +70,12 @@ class IncrementalMixture(Mixture):
         Returns
         -------
         GaussianMixture
-            Itself; ``lower_bound_`` is that of these rows, ``n_samples_seen_`` counts all rows so far.
+            Itself. ``lower_bound_`` is for the rows of this call; ``n_samples_seen_`` counts all rows so far.
 
         Raises
         ------
         ValueError
-            As ``fit``; another number of columns or components than before.
+            Rows or parameters that ``fit`` refuses; another number of columns or components than before.
 
         See Also
         --------

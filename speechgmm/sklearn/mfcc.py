@@ -34,44 +34,46 @@ PREFIXES: Final = ("", "delta_", "delta2_")
 
 @dataclass(eq=False, repr=False)
 class MFCC(TransformerMixin, BaseEstimator):
-    """Recordings, as paths or as samples, to frames of mel-frequency cepstral coefficients.
+    """Transforms recordings, given as paths or as samples, to frames of mel-frequency cepstral coefficients.
 
     Parameters
     ----------
     sample_rate : int, optional
-        In Hz. Default: that of the first file in ``fit``; samples need it.
+        Sampling rate in Hz; needed for samples. Default: the rate of the first file in ``fit``.
     preset : {"kaldi", "htk", "slaney", "librosa"}
-        Whose front end is reproduced.
+        The program whose front end is reproduced.
     n_ceps : int, default 13
         Cepstra per frame.
     deltas : {0, 1, 2}
-        Orders of time derivatives that are appended.
+        Highest order of the time derivatives that are appended.
     cmvn : {"none", "utterance", "global", "sliding"}
-        Over what each dimension gets mean 0 and variance 1: nothing, each recording, the recordings of ``fit``, or a
-        window around each frame.
+        Normalises each dimension to mean 0 and variance 1: not at all, over each recording, over all recordings of
+        ``fit``, or over a window around each frame.
     vad : {"none", "energy", "peak", "gaussians", "webrtc", "silero"}
         Which frames are kept, as in ``FeatureSpec``.
     frame_length, frame_shift : float, optional
-        In ms; default: the preset's.
+        Length of a frame and time between frames, in ms; default: the preset's.
     n_mels : int, optional
-        Bands; default: the preset's.
+        Number of mel bands; default: the preset's.
     spec : FeatureSpec, optional
-        All settings of the front end, other kinds of features too, instead of the eight parameters above.
+        All settings of the front end, which may be of another kind than MFCC; replaces the eight parameters from
+        ``preset`` to ``n_mels``.
     pooling : {"mean", "mean_std"}, optional
-        One vector per recording: the mean of its frames, or mean and standard deviation. Default: all frames.
+        Give one vector per recording: the mean of its frames, or the mean and the standard deviation. Default: give all
+        frames.
     resample : bool, default False
-        Convert files of another rate instead of refusing them.
+        Whether files with another sampling rate are resampled. If not, they are an error.
     n_jobs : int, optional
-        Recordings that are read side by side, as in scikit-learn.
+        Number of recordings that are read in parallel, as in scikit-learn.
 
     Attributes
     ----------
     spec_ : FeatureSpec
-        The front end.
+        The settings of the front end.
     sample_rate_ : int
-        In Hz.
+        Sampling rate in Hz.
     normalisation_ : Normalisation or None
-        Of ``cmvn="global"``.
+        Shift and scale of each dimension, for ``cmvn="global"``; otherwise None.
 
     See Also
     --------
@@ -103,7 +105,7 @@ class MFCC(TransformerMixin, BaseEstimator):
     n_jobs: int | None = None
 
     def fit(self, X: Iterable[Any], y: object = None) -> Self:
-        """Settle the front end; with ``cmvn="global"`` learn mean and variance of the recordings' frames.
+        """Set up the front end; with ``cmvn="global"`` also compute mean and variance of the recordings' frames.
 
         Parameters
         ----------
@@ -152,7 +154,7 @@ class MFCC(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            A recording that cannot be used, by its path or number.
+            A recording that cannot be used; the message has its path or number.
         """
         check_is_fitted(self)
         self._check_output(get_config()["transform_output"])
@@ -179,10 +181,10 @@ class MFCC(TransformerMixin, BaseEstimator):
         return np.array(names, dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Choose what holds the result, "default", "pandas" or "polars": a table needs ``pooling``.
+        """Choose the container of the result: "default", "pandas" or "polars". The last two need ``pooling``.
 
         Raises:
-            ValueError: A table of frames, which are a list of arrays.
+            ValueError: "pandas" or "polars" without ``pooling``: the result is then a list of arrays, and no table.
         """
         self._check_output(transform)
         super().set_output(transform=transform)

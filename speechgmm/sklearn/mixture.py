@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(eq=False, repr=False)
 class GaussianMixture(IncrementalMixture):
-    """A mixture of Gaussians, fitted by EM: in place of ``sklearn.mixture.GaussianMixture``.
+    """A mixture of Gaussians, fitted by EM; it replaces ``sklearn.mixture.GaussianMixture``.
 
     Parameters
     ----------
@@ -45,53 +45,55 @@ class GaussianMixture(IncrementalMixture):
         A variance for each column (the default, where scikit-learn has "full"); a covariance for each component; one
         covariance for all components; or one variance for each component. "full" and "tied" are computed in float64.
     tol : float, default 1e-3
-        EM ends when its own step gains less, in nats per row, and no more than the step before.
+        EM ends when a plain EM step gains less than this, in nats per row, and no more than the step before.
     reg_covar : float, default 1e-6
-        Least variance, in squared units of the columns; a covariance has no eigenvalue below it. scikit-learn adds it
-        to every variance.
+        Least variance, in squared units of the columns; no eigenvalue of a covariance is below it. scikit-learn instead
+        adds ``reg_covar`` to every variance.
     max_iter : int, default 100
         EM iterations at most; 0 leaves the start as it is.
     n_init : int, default 1
-        Starts. Each is fitted, and the one with the highest likelihood is kept.
+        Number of starts. A mixture is fitted from each start, and the one with the highest likelihood is kept.
     init_params : {"kmeans", "k-means++", "random", "random_from_data", "split"}
-        How a start is made: the clusters of k-means, with every column in its standard deviations, so that units do not
-        count; its seeds, with the variance of all rows; random posteriors; random rows as means, with the variance of
-        all rows; binary splitting.
+        How a start is made. "kmeans": the clusters of k-means on columns divided by their standard deviations, so that
+        units do not count. "k-means++": the seeds of k-means as means, with the variance of all rows. "random": random
+        posteriors. "random_from_data": random rows as means, with the variance of all rows. "split": binary splitting.
     weights_init, means_init, precisions_init : array_like (K,), (K, D), (K, D), optional
-        Given parts of the start. With means alone, weights are equal and variances those of all rows.
+        Given parts of the start. If only means are given, weights are equal and variances are those of all rows.
     random_state : int, RandomState or None
-        Of all that is drawn. A whole number gives the generator that ``fit_gmm(seed=...)`` has.
+        Seed of all random draws. A whole number gives the same draws as ``fit_gmm(seed=...)``.
     warm_start : bool, default False
-        ``fit`` goes on from the mixture of the last call; ``n_init`` then counts for the first call alone.
+        ``fit`` continues from the mixture of the last call; ``n_init`` then applies only to the first call.
     verbose : int, default 0
-        1 prints a line for each start when it is done; 2 also its likelihood, every ``verbose_interval`` iterations.
+        1 prints a line for each start when it is done; 2 also prints the likelihood every ``verbose_interval``
+        iterations.
     verbose_interval : int, default 10
         Iterations between lines.
     precision : {"auto", "float32", "float64"}
-        Of the products in EM. "auto" is that of the rows, and float64 where variances of the start or of the result are
-        below 1e-3 of the rows' variance: float32 would lose their digits. float32 takes about half the time.
+        Precision of the products in EM. "auto" is the precision of the rows. It is float64 where variances of the start
+        or of the result are below 1e-3 of the variance of the rows, because float32 would lose their digits. float32
+        takes about half the time.
     n_jobs : int, default -1
-        Threads that share the rows, as in ``fit_gmm``; -1 is one per core. It changes no byte of the result.
+        Threads that share the rows, as in ``fit_gmm``; -1 is one per core. The result is the same for every value.
 
     Attributes
     ----------
     weights_, means_ : ndarray (K,), (K, D)
-        Of the components.
+        Weights and means of the components.
     covariances_, precisions_, precisions_cholesky_ : ndarray
         (K, D) for "diag", (K, D, D) for "full", (D, D) for "tied", (K,) for "spherical". Precisions are inverse
-        covariances, and their factors U upper triangular: U U' is the precision.
+        covariances. Their Cholesky factors U are upper triangular: U U' is the precision.
     converged_ : bool
         Whether EM ended by ``tol``.
     n_iter_ : int
-        Iterations of the start that was kept, or of ``partial_fit``.
+        Number of iterations of EM from the start that was kept; after ``partial_fit``, number of its steps.
     lower_bound_ : float
         Mean log-likelihood of the rows under the fitted mixture, in nats per row.
     lower_bounds_ : list of float
-        The same after each iteration of ``fit``, where it never falls; and of the rows of each ``partial_fit``.
+        ``lower_bound_`` after each iteration of ``fit``, which never falls, and for the rows of each ``partial_fit``.
     n_samples_seen_ : float
-        Rows, or their weight, that the mixture was fitted to; with ``partial_fit`` all so far.
+        Number of rows (or sum of their weights) that the mixture was fitted to, those of each ``partial_fit`` included.
     n_features_in_, feature_names_in_
-        Columns seen in ``fit``, and their names where they are all strings.
+        Number of columns in ``fit``, and their names if all are strings.
 
     See Also
     --------
@@ -99,10 +101,10 @@ class GaussianMixture(IncrementalMixture):
 
     Notes
     -----
-    EM goes further than its own step where the likelihood grows by it (``fit_em``), so it may need fewer iterations
-    than scikit-learn. From the same start both reach the same maximum. ``model_`` is the mixture as a ``DiagGMM``, or
-    a ``FullGMM`` where it has matrices, for the functions of the package. A start has variances alone, unless
-    ``precisions_init`` is given, in the shape of ``precisions_``.
+    An update goes further than the EM step where that raises the likelihood (``fit_em``), so the fit may need fewer
+    iterations than scikit-learn. From the same start both reach the same maximum. ``model_`` is the mixture as a
+    ``DiagGMM`` (a ``FullGMM`` for "full" and "tied"), for the functions of the package. Covariances of a start are
+    diagonal, unless ``precisions_init`` is given, in the shape of ``precisions_``.
 
     Examples
     --------
@@ -143,7 +145,7 @@ class GaussianMixture(IncrementalMixture):
         y : None
             Ignored.
         sample_weight : array_like (N,), optional
-            What each row counts.
+            How many rows each one counts as; default 1.
 
         Returns
         -------
@@ -153,17 +155,17 @@ class GaussianMixture(IncrementalMixture):
         Raises
         ------
         ValueError
-            Rows or parameters that cannot be used; fewer distinct rows than components; a component that has shrunk
-            to a point where ``reg_covar`` is 0.
+            Rows or parameters that cannot be used; fewer distinct rows than components; a component that shrank to a
+            point, with ``reg_covar`` 0.
         TypeError
             A sparse matrix.
 
         Warns
         -----
         ConvergenceWarning
-            ``max_iter`` iterations were too few.
+            EM did not converge within ``max_iter`` iterations.
         FitWarning
-            What the fit's ``notes`` say, as in ``fit_gmm``.
+            Each note of the fit, as in ``fit_gmm``.
         """
         self._fit(X, sample_weight)
         return self
@@ -216,12 +218,12 @@ class GaussianMixture(IncrementalMixture):
             warnings.warn(with_parameter(note), FitWarning, stacklevel=4)
 
     def bic(self, X: ArrayLike) -> float:
-        """Bayesian information criterion on rows (N, D): -2 log-likelihood + log(N) parameters; the least is best."""
+        """Bayesian information criterion on rows (N, D): -2 log-likelihood + log(N) n_parameters; the least is best."""
         scores = self.score_samples(X)
         return float(-2 * scores.sum() + np.log(len(scores)) * self._n_parameters())
 
     def aic(self, X: ArrayLike) -> float:
-        """Akaike information criterion on rows (N, D): -2 log-likelihood + 2 parameters; the least is best."""
+        """Akaike information criterion on rows (N, D): -2 log-likelihood + 2 n_parameters; the least is best."""
         return float(-2 * self.score_samples(X).sum() + 2 * self._n_parameters())
 
     def _n_parameters(self) -> int:
@@ -230,15 +232,15 @@ class GaussianMixture(IncrementalMixture):
 
     @classmethod
     def from_model(cls, model: AnyGMM, **parameters: Any) -> Self:
-        """The fitted estimator of a mixture that was made elsewhere.
+        """Make a fitted estimator from a mixture that was trained elsewhere.
 
         Parameters
         ----------
         model : DiagGMM or FullGMM
             The mixture.
         **parameters
-            Of the estimator, but for ``n_components``. ``covariance_type`` is that of the mixture; of a ``DiagGMM``
-            whose variances are the same in all dimensions it may be "spherical".
+            Parameters of the estimator, except ``n_components``. ``covariance_type`` must be that of the mixture; for a
+            ``DiagGMM`` whose variances are the same in all dimensions it may be "spherical".
 
         Raises
         ------

@@ -66,11 +66,11 @@ AT_ONCE = 1024  # frames
 
 
 class ScorerError(ValueError):
-    """A model or a recording that this scorer cannot take."""
+    """Raised for a model or a recording that this scorer cannot use."""
 
 
 class FrontEnd:
-    """What turns samples into frames."""
+    """The front end: it turns samples into frames."""
 
     def __init__(self, spec: Spec, rate: int) -> None:
         preset = PRESETS.get(spec["preset"], {})

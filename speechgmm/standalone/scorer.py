@@ -44,10 +44,10 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]
 
 
 def load(path: str | Path, leave_out: Collection[str] = ()) -> "Scorer":
-    """The scorer of a model file.
+    """Load a model file for scoring.
 
-    ``leave_out`` names what the model scores with beyond this scorer; scores and decisions are then without it. The
-    model is tried on noise, so that a damaged one is refused here.
+    ``leave_out`` names the steps of scoring that the model has and this scorer has not; scores and decisions are then
+    computed without them. The model scores a piece of noise first, so that a damaged file is refused here.
     """
     tensors, header = read_safetensors(path)
     try:
@@ -101,11 +101,12 @@ class Scorer:
             self.mixtures += [tuple(tensors[f"ubm.{name}"] for name in PARTS), *self.claims.cohort]
 
     def score(self, recording: str | Path | Array, sample_rate: int | None = None) -> dict[str, Any]:
-        """Scores of a recording, a path of a WAV file or samples (N,), (N, channels) in [-1, 1] or int16.
+        """Score a recording: the path of a WAV file, or samples (N,) or (N, channels) in [-1, 1] or int16.
 
-        A dictionary: ``decision``, ``n_frames``; by label ``log_likelihoods`` (nats per frame) and, where the model
-        has them, ``posteriors``, ``ratios`` (log-likelihoods less those of the background model), ``scores`` (ratios
-        normalised by a cohort) and ``llrs`` (calibrated, nats), of which a claim is accepted from ``threshold`` on.
+        Returns a dictionary with ``decision``, ``n_frames`` and, by label, ``log_likelihoods`` (nats per frame). If the
+        model has them, it also holds by label ``posteriors``, ``ratios`` (log-likelihoods minus that of the background
+        model, nats per frame), ``scores`` (ratios normalised by a cohort) and ``llrs`` (calibrated, nats). A claim is
+        accepted if its llr is at least ``threshold``.
         """
         samples, rate = (recording, sample_rate) if isinstance(recording, np.ndarray) else read_wave(recording)
         name = "samples" if isinstance(recording, np.ndarray) else recording
@@ -166,7 +167,7 @@ class Scorer:
 
 
 class Claims:
-    """How scores of claims are normalised by a cohort and calibrated."""
+    """Normalisation of the scores of claims by a cohort, and their calibration."""
 
     def __init__(self, tensors: dict[str, Array], header: dict[str, Any]) -> None:
         about = header.get("cohort", {})
@@ -179,7 +180,7 @@ class Claims:
         self.blocks: list[Any] = [tensors.get(f"calibration.{name}") for name in ("scores", "llrs")]
 
     def scores(self, ratios: Array, others: Array) -> dict[str, Array]:
-        """The scores (C,) of claims, given the ratios (C,) of the classes and those (N,) of the cohort's models."""
+        """The scores (C,) of claims, from the ratios (C,) of the classes and the ratios (N,) of the cohort's models."""
         found = {"ratios": ratios}
         scores = ratios
         if self.norm is not None:
@@ -195,7 +196,7 @@ class Claims:
         return found
 
     def normalised(self, raw: Array, others: Array) -> Array:
-        """Scores (C,) of raw ones, by those (N,) of the cohort's models on the same recording."""
+        """Raw scores (C,) normalised by the scores (N,) of the models of the cohort on the same recording."""
         own = raw if self.by_model is None else (raw - self.by_model[:, 0]) / self.by_model[:, 1]
         if self.norm == "z":
             return own

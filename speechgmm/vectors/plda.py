@@ -18,16 +18,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plda:
-    """A two-covariance model of vectors (D,).
+    """A two-covariance PLDA model of vectors (D,), such as speaker embeddings.
 
     Parameters
     ----------
     mean
-        (D,) of all speakers.
+        (D,) mean of all speakers.
     transform
-        (D, D): u = transform (x - mean) has covariance I within a speaker.
+        (D, D) matrix such that u = transform (x - mean) has the identity as within-speaker covariance.
     psi
-        (D,) variances of the speakers' means along each axis of u, 0 or more.
+        (D,) between-speaker variances along the axes of u, 0 or more.
 
     Raises
     ------
@@ -66,39 +66,39 @@ class Plda:
 
     @property
     def n_dims(self) -> int:
-        """D of the vectors."""
+        """Dimension D of the vectors."""
         return len(self.mean)
 
     @property
     def within(self) -> Floats:
-        """(D, D) covariance W of vectors of one speaker."""
+        """(D, D) within-speaker covariance W of the vectors."""
         unmixing = np.linalg.inv(self.transform)
         return np.asarray(unmixing @ unmixing.T)
 
     @property
     def between(self) -> Floats:
-        """(D, D) covariance B of the speakers' means."""
+        """(D, D) between-speaker covariance B: that of the speakers' means."""
         unmixing = np.linalg.inv(self.transform)
         return np.asarray((unmixing * self.psi) @ unmixing.T)
 
     def project(self, vectors: ArrayLike) -> Floats:
-        """Vectors (N, D) as u (N, D). Raises ShapeError for another dimension."""
+        """Transformed vectors u = transform (x - mean), (N, D). Raises ShapeError for vectors of another dimension."""
         points = np.asarray(vectors, np.float64)
         if points.ndim != 2 or points.shape[1] != self.n_dims:
             raise ShapeError(f"vectors of shape {points.shape}; this PLDA is for (N, {self.n_dims})")
         return np.asarray((points - self.mean) @ self.transform.T)
 
     def ratios(self, counts: ArrayLike, means: ArrayLike, tests: ArrayLike) -> Floats:
-        """Log-likelihood ratios (M, N) in nats of M speakers with N tests: the speaker of the test, or another one.
+        """Log-likelihood ratios (M, N) in nats that the speaker of each of N tests is each of M enrolled speakers.
 
         Parameters
         ----------
         counts
-            (M,) how many vectors each speaker was enrolled by, above 0.
+            (M,) numbers of enrolment vectors of each speaker, above 0.
         means
-            (M, D) the means of these vectors.
+            (M, D) means of the enrolment vectors of each speaker.
         tests
-            (N, D) vectors.
+            (N, D) test vectors.
 
         Returns
         -------
@@ -108,12 +108,13 @@ class Plda:
         Raises
         ------
         ShapeError
-            Vectors of another dimension, or not a count for each mean.
+            Vectors of another dimension; another number of counts than of means.
 
         Notes
         -----
-        Given n vectors of mean u, a further one is N(n psi / (n psi + 1) u, I + psi / (n psi + 1)); of an unknown
-        speaker it is N(0, I + psi) (Kaldi, ``Plda::LogLikelihoodRatio``).
+        Given n enrolment vectors with mean u, a further vector of the speaker has the distribution
+        N(n psi / (n psi + 1) u, I + psi / (n psi + 1)). A vector of an unknown speaker has the distribution
+        N(0, I + psi) (Kaldi, ``Plda::LogLikelihoodRatio``).
 
         Examples
         --------

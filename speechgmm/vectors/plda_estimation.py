@@ -26,7 +26,7 @@ _SPANNED: Final = 1e-10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PldaFit:
-    """A model, and how its training went."""
+    """A trained PLDA model, and the log-likelihood during training."""
 
     model: Plda
     trace: tuple[float, ...]  # log-likelihood in nats per vector, before the first iteration and after each
@@ -40,42 +40,42 @@ def train_plda(
     max_iter: int = 200,
     tol: float = 1e-6,
 ) -> PldaFit:
-    """Train a two-covariance model by expectation maximisation.
+    """Train a two-covariance PLDA model by expectation maximisation.
 
     Parameters
     ----------
     vectors
-        (N, D), several of some speakers.
+        (N, D) vectors; some speakers must have several.
     labels
-        N, whose each is.
+        N speakers, one for each vector.
     estimation
-        ``em``: maximum likelihood of mean and covariances, from their moments on until the likelihood rises by less
-        than ``tol``. ``kaldi``: as ``ivector-compute-plda`` does: the mean is that of the speakers' means and stays,
-        and the covariances take ten iterations from identity matrices on.
+        ``em``: maximum likelihood of mean and covariances. EM starts from the moments, and ends when the log-likelihood
+        rises by less than ``tol``. ``kaldi``: as Kaldi's ``ivector-compute-plda``: the mean is the mean of the
+        speakers' means throughout, and the covariances get ten iterations from identity matrices.
     max_iter
-        Iterations of ``em``, at most.
+        ``em``: iterations at most.
     tol
-        ``em``: nats per vector.
+        ``em``: least rise of the log-likelihood, in nats per vector.
 
     Returns
     -------
     PldaFit
-        The model, with psi in descending order, and its log-likelihood after each iteration, which never falls.
+        The model, with psi in descending order, and the log-likelihood after each iteration, which never falls.
 
     Raises
     ------
     ShapeError
-        Vectors that are not (N, D) with a label each.
+        Vectors that are not (N, D); another number of labels than N.
     DataError
-        A value that is NaN or infinite; fewer than two speakers; one vector for each speaker; vectors that differ
-        within speakers in fewer than D directions, of which no covariance can be inverted.
+        A value that is NaN or infinite; fewer than two speakers; one vector for each speaker; a within-speaker
+        covariance that cannot be inverted, because vectors differ within speakers in fewer than D directions.
     ConfigError
-        Another estimation.
+        An unknown ``estimation``.
 
     Notes
     -----
-    The steps are those of Ioffe 2006 and Kaldi's ``PldaEstimator``, in the space of the last iteration, where W = I
-    and B is diagonal, so that no matrix is inverted for a speaker.
+    The steps are those of Ioffe 2006 and Kaldi's ``PldaEstimator``. Each step is computed in the space of the iteration
+    before, where W = I and B is diagonal, so that no matrix is inverted for each speaker.
 
     Examples
     --------

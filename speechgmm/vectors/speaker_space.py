@@ -24,10 +24,11 @@ _SPANNED: Final = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeakerSpace:
-    """A projection of supervectors (M,) on d directions, and how much speakers differ along each.
+    """A projection of supervectors (M,) to d directions, and the between-speaker variance along each direction.
 
-    Two-covariance model: Brümmer & de Villiers 2010, The speaker partitioning problem, section 3. The covariances
-    are simultaneously diagonalised, so that W = I and B is a vector.
+    The model is the two-covariance model (Brümmer & de Villiers 2010, The speaker partitioning problem, section 3).
+    Both covariances are diagonalised: the within-speaker covariance W is I, and the between-speaker covariance B is a
+    vector of variances.
     """
 
     mean: Floats  # (M,)
@@ -38,19 +39,20 @@ class SpeakerSpace:
     def learn(
         cls, vectors: ArrayLike, labels: Sequence[Hashable], *, n_dims: int, n_components: int, smoothing: float
     ) -> "SpeakerSpace":
-        """From supervectors (N, M) of known speakers, several of each.
+        """Learn the space from supervectors (N, M) of known speakers, several of each speaker.
 
         Args:
             vectors: One row per window.
-            labels: Whose each is.
-            n_dims: Directions kept in the end; fewer where there are not so many.
-            n_components: Principal components that all this happens in.
-            smoothing: Of the mean within-class variance, added to each (Hatch, Kajarekar & Stolcke 2006, eq. 12).
+            labels: The speaker of each window.
+            n_dims: Number d of directions to keep, at most.
+            n_components: Number of principal components to which the supervectors are reduced first.
+            smoothing: Share of the mean within-class variance that is added to each variance (Hatch, Kajarekar &
+                Stolcke 2006, eq. 12).
 
         Raises:
-            ShapeError: Vectors that are not (N, M) with a label each.
-            DataError: Fewer than two speakers, or no speaker whose vectors differ; NaN.
-            ConfigError: A number or smoothing out of range.
+            ShapeError: Vectors that are not (N, M); another number of labels than N.
+            DataError: Fewer than two speakers; no speaker whose vectors differ; NaN.
+            ConfigError: ``n_dims``, ``n_components`` or ``smoothing`` out of range.
 
         >>> rng = np.random.default_rng(0)
         >>> speakers = np.repeat(np.arange(20), 30)
@@ -96,7 +98,7 @@ class SpeakerSpace:
         return cls(mean, matrix, np.maximum(between[kept], 0.0))
 
     def apply(self, vectors: ArrayLike) -> Floats:
-        """Supervectors (N, M) as points (N, d). Raises ShapeError where they have another dimension."""
+        """Supervectors (N, M) projected to points (N, d). Raises ShapeError for supervectors of another dimension."""
         points = np.asarray(vectors, np.float64)
         if points.ndim != 2 or points.shape[1] != len(self.mean):
             raise ShapeError(f"vectors of shape {points.shape}; this space is for (N, {len(self.mean)})")
@@ -106,7 +108,9 @@ class SpeakerSpace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What is known of a speaker: a number of independent windows and their sum. Two add to what both say together.
+    """What is known of a speaker: the number of independent windows, and the sum of their points in the speaker space.
+
+    The sum of two ``Evidence`` objects is the evidence of all windows of both, taken as one speaker.
 
     >>> one, more = (Evidence(n, np.array([total]), np.ones(1)) for n, total in ((2.0, 1.0), (3.0, 4.0)))
     >>> (one + more).n
@@ -128,7 +132,7 @@ class Evidence:
         return Evidence(self.n + other.n, self.total + other.total, self.between)
 
     def predictive(self, points: Floats) -> Floats:
-        """Log density (N,) of points (N, d) as further windows of this speaker, less (d / 2) ln 2 pi, in nats."""
+        """Log density (N,), in nats, of points (N, d) as further windows of this speaker, without -(d / 2) ln 2 pi."""
         grown = 1 + self.n * self.between
         centre, variance = self.between * self.total / grown, 1 + self.between / grown
         found: Floats = -0.5 * ((points - centre) ** 2 / variance + np.log(variance)).sum(axis=1)
@@ -136,9 +140,10 @@ class Evidence:
 
 
 def same_speaker_ratios(one: Evidence, others: Sequence[Evidence]) -> Floats:
-    """Ln p(both | one speaker) - ln p(both | two speakers), with each of the others: (N,), in nats.
+    """Log-likelihood ratios (N,) in nats that ``one`` and each of N ``others`` are the same speaker.
 
-    Above 0: more probably one (Brümmer & de Villiers 2010, eqs. 9-13).
+    The ratio is ln p(both | one speaker) - ln p(both | two speakers) (Brümmer & de Villiers 2010, eqs. 9-13). It is
+    above 0 where the windows of both fit one speaker better than two.
 
     >>> b = np.array([4.0])
     >>> near, far = Evidence(3.0, np.array([6.0]), b), Evidence(3.0, np.array([-6.0]), b)

@@ -24,9 +24,12 @@ RELEVANCE = 4.0
 
 @one_blas_thread()
 def piece_statistics(ubm: DiagGMM, pieces: Sequence[ArrayLike], *, map: Mapper = map) -> list[GMMStats]:
-    """The statistics of each piece, frames (T, D), under the background model: one pass, by the kernel that trains.
+    """Baum-Welch statistics of each piece, an array of frames (T, D), under the background model.
 
-    A piece's depend on no other piece. ``map`` must keep order.
+    They are the occupation counts of the components, and the sums of the frames and of their squares in each component
+    (``GMMStats``). They come from one pass over the frames, by the same E-step that training uses. The statistics of a
+    piece depend on no other piece. ``map`` is called like the built-in ``map`` on the pieces, for example to run them
+    in parallel; it must return results in the order of the pieces.
 
     Raises:
         ShapeError: A piece that is not (T, D) with the background model's D.
@@ -53,10 +56,12 @@ def _statistics(ubm: DiagGMM, centre: Floats, scale: Floats, frames: ArrayLike) 
 
 
 def mean_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = RELEVANCE) -> Floats:
-    """How far MAP adaptation to each piece moves the means, (N, K, D) (Reynolds, Quatieri & Dunn 2000, eqs. 12-13).
+    """Shifts (N, K, D) of the means by MAP adaptation to each piece (Reynolds, Quatieri & Dunn 2000, eqs. 12-13).
+
+    ``relevance`` is the relevance factor: how many frames the background model counts for in each component.
 
     Raises:
-        ShapeError: No statistics, or those of a mixture of another size.
+        ShapeError: No statistics; statistics under a mixture of another size.
         ConfigError: A relevance that is not above 0.
 
     >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
@@ -70,14 +75,15 @@ def mean_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = REL
 
 
 def supervectors(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = RELEVANCE) -> Floats:
-    """Each piece as a point (N, K D): the adapted means less the background model's, times sqrt(weight / variance).
+    """Supervectors (N, K D): the adapted means minus those of the background model, times sqrt(weight / variance).
 
-    The squared distance of two of them is twice the bound on the divergence of the two adapted mixtures, and their
-    product is its kernel (Campbell, Sturim & Reynolds 2006, Support vector machines using GMM supervectors for speaker
-    verification).
+    The squared distance of two supervectors is twice an upper bound of the Kullback-Leibler divergence of the two
+    adapted mixtures, and their inner product is the kernel of that bound (Campbell, Sturim & Reynolds 2006, Support
+    vector machines using GMM supervectors for speaker verification). ``relevance`` is in frames per component.
 
     Raises:
-        ShapeError, ConfigError: As ``mean_offsets``.
+        ShapeError: No statistics; statistics under a mixture of another size.
+        ConfigError: A relevance that is not above 0.
 
     >>> ubm = DiagGMM([1.0], [[0.0]], [[4.0]])
     >>> supervectors(ubm, piece_statistics(ubm, [np.full((4, 1), 2.0)]), relevance=4)
@@ -88,15 +94,16 @@ def supervectors(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = REL
 
 
 def weight_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = RELEVANCE) -> Floats:
-    """How far MAP adaptation to each piece moves the weights: 2 (sqrt(weight) - sqrt(the background model's)), (N, K).
+    """Shifts (N, K) of the weights by MAP adaptation: 2 (sqrt(adapted weight) - sqrt(background model's weight)).
 
-    To second order the squared distance of two of them is twice the divergence of the adapted weights, so that they
-    stand beside ``supervectors`` without a factor. The weights are the Dirichlet mode, with ``relevance`` frames for
-    each component. For sounds that differ in which components they have at all; what a speaker says moves weights more
-    than who speaks.
+    To second order, the squared distance of two rows is twice the divergence of the adapted weights. The rows can
+    therefore be appended to ``supervectors`` without a factor. The adapted weights are the mode of a Dirichlet
+    posterior, with ``relevance`` frames for each component. They help for sounds, which differ in the components that
+    they occupy. They do not help for speakers: the weights depend more on what is said than on who speaks.
 
     Raises:
-        ShapeError, ConfigError: As ``mean_offsets``.
+        ShapeError: No statistics; statistics under a mixture of another size.
+        ConfigError: A relevance that is not above 0.
 
     >>> ubm = DiagGMM([0.5, 0.5], [[0.0], [9.0]], [[1.0], [1.0]])
     >>> weight_offsets(ubm, piece_statistics(ubm, [np.zeros((8, 1))]), relevance=4).round(3)
@@ -111,16 +118,18 @@ def weight_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = R
 
 
 def cross_likelihood_ratios(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = RELEVANCE) -> Floats:
-    """How much better each of two pieces fits the other's adapted model than the background model: (N, N), nats.
+    """Cross-likelihood ratios (N, N), nats per frame: how well the adapted model of each piece fits every other piece.
 
-    log p(a | B) / p(a | background), per frame of a, plus the same of b under A (Reynolds, Singer, Carlson, O'Leary,
-    McLaughlin & Zissman 1998, Blind clustering of speech utterances, with the background model instead of the
-    pieces' own models). Each log ratio is taken under the background model's posteriors, which needs no second look
-    at the frames and bounds it from below (Jensen's inequality). A similarity: above 0 where two pieces help each
-    other.
+    The ratio of pieces a and b, with adapted models A and B, is log p(a | B) / p(a | background) per frame of a, plus
+    log p(b | A) / p(b | background) per frame of b (Reynolds, Singer, Carlson, O'Leary, McLaughlin & Zissman 1998,
+    Blind clustering of speech utterances, with the background model in the denominators instead of the pieces' own
+    models). Both log ratios are computed with the posteriors of the background model. This needs no second pass over
+    the frames, and gives a lower bound of the log ratio (Jensen's inequality). The ratio is a similarity: the higher,
+    the more alike the pieces; above 0, the adapted models fit better than the background model.
 
     Raises:
-        ShapeError, ConfigError: As ``mean_offsets``.
+        ShapeError: No statistics; statistics under a mixture of another size.
+        ConfigError: A relevance that is not above 0.
 
     >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
     >>> pieces = [np.full((4, 1), 2.0), np.full((4, 1), 2.0), np.full((4, 1), -2.0)]
@@ -136,10 +145,11 @@ def cross_likelihood_ratios(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: 
 def cross_likelihood_ratios_of(
     ubm: DiagGMM, one: GMMStats, others: Sequence[GMMStats], relevance: float = RELEVANCE
 ) -> Floats:
-    """``cross_likelihood_ratios`` of one piece with each of others, (N,) nats.
+    """``cross_likelihood_ratios`` (N,) in nats per frame of one piece with each of N other pieces.
 
     Raises:
-        ShapeError, ConfigError: As ``mean_offsets``.
+        ShapeError: No statistics; statistics under a mixture of another size.
+        ConfigError: A relevance that is not above 0.
 
     >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
     >>> one, other = piece_statistics(ubm, [np.full((4, 1), 2.0), np.full((4, 1), -2.0)])

@@ -19,11 +19,12 @@ _SPANNED = 1e-10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WithinClass:
-    """Within-class covariance normalisation: directions in which one speaker's pieces differ count for less.
+    """Within-class covariance normalisation: directions in which the pieces of one speaker differ count for less.
 
-    W = (1 - smoothing) covariance + smoothing (its mean variance) I, and points become W^-1/2 (x - mean), up to a
-    factor that no angle depends on (Hatch, Kajarekar & Stolcke 2006, with their smoothing). Supervectors have
-    thousands of dimensions and background pieces number hundreds: what they do not span keeps its length.
+    With C the within-class covariance, W = (1 - smoothing) C + smoothing (mean variance of C) I. A point x becomes
+    W^-1/2 (x - mean), up to a factor on which no angle depends (Hatch, Kajarekar & Stolcke 2006, with their smoothing).
+    Supervectors have thousands of dimensions, but there are only hundreds of pieces to learn from: directions that the
+    differences of these pieces do not span keep their length.
 
     >>> points = np.array([[0.0, 0.0], [2.0, 0.1], [0.0, 1.0], [2.0, 1.1]])
     >>> WithinClass.learn(points, ["a", "a", "b", "b"], smoothing=0.1).apply(points).round(1)
@@ -39,10 +40,12 @@ class WithinClass:
 
     @classmethod
     def learn(cls, vectors: ArrayLike, labels: Sequence[Hashable], smoothing: float = 0.1) -> "WithinClass":
-        """From points (N, M) of known speakers, two or more of some; ``smoothing`` above 0, up to 1 (no change).
+        """Learn from points (N, M) of known speakers, some of whom must have two points or more.
+
+        ``smoothing`` is above 0 and at most 1; 1 changes no angle.
 
         Raises:
-            ShapeError: Points that are not (N, M) with a label each.
+            ShapeError: Points that are not (N, M); another number of labels than N.
             DataError: No speaker has two points that differ; a value that is NaN or infinite.
             ConfigError: A smoothing out of range.
         """
@@ -58,11 +61,14 @@ class WithinClass:
 
     @classmethod
     def without(cls, vectors: ArrayLike, labels: Sequence[Hashable], n_directions: int) -> "WithinClass":
-        """Nuisance attribute projection: the directions that differ most within a speaker are taken away.
+        """Nuisance attribute projection: the directions with the largest within-speaker variance are removed.
 
-        ``n_directions`` of them, or as many as there are (Solomonoff, Campbell & Boardman 2005, Advances in channel
-        compensation for SVM speaker recognition). Raises ShapeError and DataError as ``learn``; ConfigError for less
-        than one direction.
+        It removes ``n_directions`` directions, or all in which the points of a speaker differ if these are fewer
+        (Solomonoff, Campbell & Boardman 2005, Advances in channel compensation for SVM speaker recognition).
+
+        Raises:
+            ShapeError, DataError: Points or labels that ``learn`` refuses.
+            ConfigError: ``n_directions`` below 1.
 
         >>> points = np.array([[0.0, 0.0], [2.0, 0.1], [0.0, 1.0], [2.0, 1.1]])
         >>> WithinClass.without(points, ["a", "a", "b", "b"], 1).apply(points).round(1)[:, 1]
@@ -76,7 +82,7 @@ class WithinClass:
         return cls(points.mean(axis=0), taken, np.zeros(len(taken)))
 
     def apply(self, vectors: ArrayLike) -> Floats:
-        """Normalised points (N, M). Raises ShapeError where they have another dimension."""
+        """Normalised points (N, M). Raises ShapeError for points of another dimension."""
         points = _points(vectors)
         if points.shape[1] != len(self.mean):
             raise ShapeError(f"points of {points.shape[1]} dimensions; this normalisation is for {len(self.mean)}")
@@ -120,7 +126,7 @@ def speaker_means(points: Floats, labels: Sequence[Hashable]) -> tuple[NDArray[n
 
 
 def unit_length(vectors: ArrayLike) -> Floats:
-    """Points (N, M) divided by their length; one of length 0 stays.
+    """Points (N, M) divided by their length; a point of length 0 stays as it is.
 
     >>> unit_length([[3.0, 4.0]])
     array([[0.6, 0.8]])
@@ -131,9 +137,9 @@ def unit_length(vectors: ArrayLike) -> Floats:
 
 
 def cosine_distances(vectors: ArrayLike) -> Floats:
-    """1 less the cosine between any two points (N, M): (N, N), from 0 to 2.
+    """Cosine distances (N, N) of points (N, M): 1 minus the cosine between any two points, from 0 to 2.
 
-    A point of length 0 has no direction: its distance to all others is 1.
+    A point of length 0 has no direction; its distance to every other point is 1.
 
     >>> cosine_distances([[1.0, 0.0], [0.0, 2.0], [-3.0, 0.0]])
     array([[0., 1., 2.],

@@ -94,21 +94,22 @@ class AnomalyDetector(LoadedModel):
         n_jobs: int = 1,
         on_error: OnError = "raise",
     ) -> Any:
-        """The anomaly score of whole recordings.
+        """Compute the anomaly score of each recording as a whole.
 
         Parameters
         ----------
         audio
-            A path; samples, a numpy array (N,) or (N, channels) of int16 or of floats in [-1, 1]; a folder, or a list
-            of these.
+            A path; samples as a numpy array (N,) or (N, channels) of int16 or of floats in [-1, 1]; a folder of
+            recordings; or a list of paths or of samples.
         sample_rate
-            Hz of the samples; a file says its own.
+            Sampling rate of samples in Hz; a file has its own.
         label
-            The class of normal recordings to compare with; None: the only one.
+            The class of normal recordings to compare with; None: the only class of the model.
         n_jobs
-            Recordings at once, by threads; -1: one per CPU core.
+            Number of threads, each with one recording at a time; -1: one per CPU core.
         on_error
-            ``raise`` the first DataError, or ``return`` each instead of the result of its recording.
+            ``raise``: raise the first DataError. ``return``: return each DataError in place of the result of its
+            recording.
 
         Returns
         -------
@@ -117,7 +118,7 @@ class AnomalyDetector(LoadedModel):
         Raises
         ------
         ConfigError
-            No ``label`` where there are several, or an unknown one; samples without ``sample_rate``.
+            No ``label`` for a model of several classes; an unknown ``label``; samples without ``sample_rate``.
         DataError
             A recording cannot be used, see ``on_error``.
         """

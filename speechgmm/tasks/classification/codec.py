@@ -162,12 +162,14 @@ def save_models(
     label: str = "label",
     card: ModelCard | None = None,
 ) -> None:
-    """Write class models, with how their frames are made where that is known, and a model card (`load(path).card`).
+    """Write class models to a file.
+
+    ``audio`` describes the front end, if known; ``card`` is a model card (`load(path).card`).
 
     Raises
     ------
     DataError
-        The disk is full or the folder may not be written.
+        The disk is full, or the folder is not writable.
 
     >>> from speechgmm import DiagGMM
     >>> model = DiagGMM([1.0], [[0.0]], [[1.0]])
@@ -181,7 +183,7 @@ def save_models(
 
 
 def load_models(path: str | Path) -> ClassModels:
-    """The class models in a file. Raises ModelFileError where it is not a whole model file of a known format.
+    """Read the class models of a file. Raises ModelFileError unless the file is a whole model file of a known format.
 
     >>> from speechgmm import DiagGMM
     >>> models = ClassModels(("noise",), (DiagGMM([1.0], [[0.0]], [[1.0]]),), np.zeros(1))
@@ -240,7 +242,7 @@ def serialise(content: ModelFile) -> bytes:
 
 
 def read_model_file(path: str | Path) -> ModelFile:
-    """Read and check a model file. Raises ModelFileError as `load_models` does: none, truncated, or of a newer format.
+    """Read and check a model file. Raises ModelFileError for a missing or truncated file, or one of a newer format.
 
     >>> from speechgmm import DiagGMM
     >>> models = ClassModels(("noise",), (DiagGMM([1.0], [[0.0]], [[1.0]]),), np.zeros(1))

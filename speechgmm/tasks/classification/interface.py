@@ -59,7 +59,8 @@ class WindowModel(LoadedModel):
         window
             Length of a window in s.
         hop
-            From the start of one window to the next, in s; None: the window's length. The last ends with the recording.
+            Time in s from the start of one window to the start of the next; None: ``window``. The last window ends with
+            the recording.
 
         Returns
         -------
@@ -116,16 +117,18 @@ class ClassModel(WindowModel):
         Parameters
         ----------
         audio
-            A path; samples, a numpy array (N,) or (N, channels) of int16 or of floats in [-1, 1]; a folder, or a list
-            of these.
+            A path; samples as a numpy array (N,) or (N, channels) of int16 or of floats in [-1, 1]; a folder of
+            recordings; or a list of paths or of samples.
         sample_rate
-            Hz of the samples; a file says its own.
+            Sampling rate of samples in Hz; a file has its own.
         speaker
-            With ``features.cmvn: speaker``: all recordings are of this speaker. None: each is a speaker by itself.
+            With ``features.cmvn: speaker``, the one speaker of all recordings. None: each recording is a speaker of its
+            own.
         n_jobs
-            Recordings at once, by threads; -1: one per CPU core.
+            Number of threads, each with one recording at a time; -1: one per CPU core.
         on_error
-            ``raise`` the first DataError, or ``return`` each instead of the result of its recording.
+            ``raise``: raise the first DataError. ``return``: return each DataError in place of the result of its
+            recording.
 
         Returns
         -------
@@ -135,12 +138,12 @@ class ClassModel(WindowModel):
         Raises
         ------
         ConfigError
-            Samples without ``sample_rate``; a file with it; a speaker for a model that does not normalise by speaker;
-            a model that was trained on frames.
+            Samples without ``sample_rate``; a file with ``sample_rate``; a speaker for a model that does not normalise
+            by speaker; a model that was trained on frames.
         DataError
             A recording cannot be used, see ``on_error``.
         ShapeError
-            Samples of another shape.
+            Samples that are not (N,) or (N, channels).
         """
 
         def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
@@ -171,21 +174,21 @@ class ClassModel(WindowModel):
         return {"predictive-density": "frames are scored by densities averaged over all likely mixtures"}
 
     def stream(self, sample_rate: int, *, window: float = 1.0, hop: float | None = None) -> ScoreStream:
-        """Begin a recording that comes in pieces: `ScoreStream`.
+        """Begin a recording that arrives in pieces; the result is a `ScoreStream`.
 
         Parameters
         ----------
         sample_rate
-            Hz of the samples that will come.
+            Sampling rate of the samples in Hz.
         window, hop
-            As for ``classify_windows``: a decision for each window.
+            Length of a window, and time between the starts of two windows, in s; each window gets a decision.
 
         Raises
         ------
         ConfigError
             The features need the whole recording, such as ``cmvn: utterance``.
         DataError
-            Another rate than the model's, where the model does not resample.
+            Another sampling rate than that of the model, for a model that does not resample.
         """
         return ScoreStream(self, sample_rate, window, hop)
 

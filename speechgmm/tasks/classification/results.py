@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClassificationResult(Result):
-    """A recording, or a window or segment of it, against all classes, the best first.
+    """The scores of a recording, or of a window or segment of it, for all classes, and the decision.
+
+    The classes are sorted by score, the best first.
 
     >>> scores = {"log_likelihoods": (-40.1, -47.5), "posteriors": (0.9, 0.1), "llrs": None, "threshold": None}
     >>> found = ClassificationResult("a.wav", 0.0, 1.0, 98, ("owl", "wren"), **scores, decision="owl")

@@ -69,12 +69,12 @@ class WindowStream:
 
 
 class ScoreStream:
-    """A recording that comes in pieces; made by ``model.stream``. For one thread at a time.
+    """Classifies a recording that arrives in pieces; made by ``model.stream``. Use it from one thread at a time.
 
-    Where the samples are cut into pieces changes nothing: the windows' results are those of
-    ``model.classify_windows``, and that of the end is that of ``model.classify`` for all samples. Only where a model's
-    voice activity detection follows the level of the recording, a window is judged by the level so far.
-    All samples are kept until then: an hour of int16 at 16 kHz is 115 MB.
+    The results do not depend on how the samples are cut into pieces. The result of each window is the one of
+    ``model.classify_windows``, and the result of ``close`` is the one of ``model.classify`` for all samples. There is
+    one exception: if the voice activity detection depends on the level of the whole recording, a window depends on the
+    level so far. All samples are kept until ``close``: an hour of int16 at 16 kHz takes 115 MB.
 
     >>> import speechgmm as sg
     >>> stream = sg.load("runs/birds").stream(16000)  # doctest: +SKIP
@@ -95,8 +95,8 @@ class ScoreStream:
         Returns
         -------
         list of ClassificationResult
-            Those of the windows that are whole with them; none, one or several. A window is whole some hundredths of a
-            second after its end, when the frames beside its last one have come.
+            The results of the windows that these samples complete; none, one or several. A window is complete some
+            hundredths of a second after its end, when the frames after its last frame have arrived too.
 
         Raises
         ------
@@ -105,20 +105,20 @@ class ScoreStream:
         DataError
             Samples that cannot be used.
         ShapeError
-            Samples of another shape, or of another type or number of channels than before.
+            Samples that are not (N,) or (N, channels), or have another type or number of channels than before.
         """
         self._check_open()
         return [ClassificationResult.of(self._model.file, item) for item in self._windows.push(samples)]
 
     def close(self) -> ClassificationResult:
-        """End the recording: the result of the whole, the same as ``model.classify`` gives of all samples.
+        """End the recording, and return the result of ``model.classify`` for all samples.
 
         Raises
         ------
         ConfigError
             The stream is closed already.
         DataError
-            No sample has come, or the recording cannot be used.
+            No sample has arrived, or the recording cannot be used.
         """
         self._check_open()
         self._is_open = False

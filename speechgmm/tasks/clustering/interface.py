@@ -15,7 +15,7 @@ from speechgmm.tasks.clustering.recordings import chosen, cluster_recordings
 
 @dataclass(frozen=True, slots=True)
 class ClusteringResult(Result):
-    """Recordings that belong together.
+    """The cluster of each recording.
 
     >>> ClusteringResult(("a.wav", "b.wav"), (0, 0), 1, 0.4, ()).rows()[1]
     {'recording': 'b.wav', 'cluster': 0}
@@ -57,22 +57,22 @@ class ClusteringModel(LoadedModel):
         n_jobs: int = 1,
         on_error: OnError = "raise",
     ) -> ClusteringResult:
-        """Cluster recordings by who or what sounds in them, as in the run that left the model.
+        """Cluster recordings by speaker or by kind of sound, with the settings of the run that trained the model.
 
         Parameters
         ----------
         audio
-            A folder of recordings, or a list of paths or of samples, numpy arrays (N,) or (N, channels).
+            A folder of recordings, a list of paths, or a list of samples as numpy arrays (N,) or (N, channels).
         sample_rate
-            Hz of the samples; a file says its own.
+            Sampling rate of samples in Hz; a file has its own.
         n_clusters
-            How many; None: it is estimated.
+            Number of clusters; None: it is estimated.
         threshold
-            Distance where merging stops; None: that of the run, or what suits its method.
+            Distance at which merging stops; None: the threshold of the run, or else the default of its method.
         n_jobs
-            Threads; -1: one per CPU core.
+            Number of threads; -1: one per CPU core.
         on_error
-            ``raise`` the first DataError of a recording, or ``return`` them as ``failures``.
+            ``raise``: raise the first DataError of a recording. ``return``: return the errors as ``failures``.
 
         Returns
         -------
@@ -81,9 +81,10 @@ class ClusteringModel(LoadedModel):
         Raises
         ------
         ConfigError
-            One recording alone; samples without ``sample_rate``.
+            Only one recording; samples without ``sample_rate``.
         DataError
-            A recording cannot be used, see ``on_error``; none can; fewer recordings than clusters.
+            A recording that cannot be used, with ``on_error="raise"``; no recording that can be used; fewer recordings
+            than clusters.
         """
         check_on_error(on_error)
         sources, is_one = self._sources(audio, sample_rate)

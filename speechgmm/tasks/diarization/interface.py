@@ -20,7 +20,7 @@ from speechgmm.tasks.diarization.recordings import diarize_recordings
 
 @dataclass(frozen=True, slots=True)
 class DiarizationResult(Result):
-    """Who speaks when in a recording.
+    """The speaker turns of a recording: who speaks when.
 
     >>> DiarizationResult("a.wav", 9.0, 1, (Turn(0.5, 8.0, "1"),)).to_dict()["turns"]
     [{'start': 0.5, 'end': 8.0, 'speaker': '1'}]
@@ -63,24 +63,26 @@ class DiarizerModel(LoadedModel):
         n_jobs: int = 1,
         on_error: OnError = "raise",
     ) -> Any:
-        """Who speaks when in recordings.
+        """Diarize recordings: find who speaks when.
 
         Parameters
         ----------
         audio
-            A path; samples, a numpy array (N,) or (N, channels) of int16 or of floats in [-1, 1]; a folder, or a list
-            of these.
+            A path; samples as a numpy array (N,) or (N, channels) of int16 or of floats in [-1, 1]; a folder of
+            recordings; or a list of paths or of samples.
         sample_rate
-            Hz of the samples; a file says its own.
+            Sampling rate of samples in Hz; a file has its own.
         n_speakers
-            How many speak; None: it is estimated.
+            Number of speakers; None: it is estimated.
         overlap
-            Where two speak, which gets the second-best speaker as well: a label file (`read_overlap`), or start and
-            end in s of each region of the only recording. None: the diarizer's detector says it, where it has one.
+            Regions where two speakers speak at once, and which get the second-best speaker too: a label file
+            (`read_overlap`) or, for a single recording, (start, end) in s of each region. None: the overlap detector of
+            the diarizer finds the regions, if it has one.
         n_jobs
-            Recordings at once, by threads; -1: one per CPU core.
+            Number of threads, each with one recording at a time; -1: one per CPU core.
         on_error
-            ``raise`` the first DataError, or ``return`` each instead of the result of its recording.
+            ``raise``: raise the first DataError. ``return``: return each DataError in place of the result of its
+            recording.
 
         Returns
         -------

@@ -117,19 +117,20 @@ class RecogniserModel(LoadedModel):
         Parameters
         ----------
         audio
-            A path; samples, a numpy array (N,) or (N, channels) of int16 or of floats in [-1, 1]; a folder, or a list
-            of these.
+            A path; samples as a numpy array (N,) or (N, channels) of int16 or of floats in [-1, 1]; a folder of
+            recordings; or a list of paths or of samples.
         sample_rate
-            Hz of the samples; a file says its own.
+            Sampling rate of samples in Hz; a file has its own.
         top
-            Hypotheses to return, 1 to 1000: the time grows with their square.
+            Number of hypotheses to return, 1 to 1000; the time grows with its square.
         speakers
-            Whose each recording is, for a model that adapts to speakers (``hmm.adapt``) or normalises by speaker: a
-            name for each, in order, or one name for all; None: each recording counts as a speaker by itself.
+            The speaker of each recording, for a model that adapts to speakers (``hmm.adapt``) or normalises by speaker:
+            one name for each recording, in order, or one name for all. None: each recording is a speaker of its own.
         n_jobs
-            Recordings at once, by threads; -1: one per CPU core.
+            Number of threads, each with one recording at a time; -1: one per CPU core.
         on_error
-            ``raise`` the first DataError, or ``return`` each instead of the result of its recording.
+            ``raise``: raise the first DataError. ``return``: return each DataError in place of the result of its
+            recording.
 
         Returns
         -------
@@ -138,8 +139,8 @@ class RecogniserModel(LoadedModel):
         Raises
         ------
         ConfigError
-            Samples without ``sample_rate``; ``top`` out of range; ``speakers`` of another number than recordings, or
-            of a model that does nothing by speaker.
+            Samples without ``sample_rate``; ``top`` out of range; another number of ``speakers`` than of recordings;
+            ``speakers`` for a model that neither adapts nor normalises by speaker.
         DataError
             A recording cannot be used, see ``on_error``.
         """
@@ -173,16 +174,16 @@ class RecogniserModel(LoadedModel):
         n_jobs: int = 1,
         on_error: OnError = "raise",
     ) -> Any:
-        """Find when the words of a text are said: forced alignment.
+        """Forced alignment: find when the words of a text are spoken.
 
         Parameters
         ----------
         audio, sample_rate, speakers, n_jobs, on_error
             As for ``recognise``.
         text
-            What is said in each of the recordings.
+            The words that are spoken, the same in each of the recordings.
         dictionary
-            File with pronunciations of words that are not in the model.
+            File with pronunciations of words that the model does not have.
         scores
             Whether each word and unit has ``scores`` (`LabelScores`): goodness of pronunciation, posterior, duration,
             and the 95 % interval of its beginning and its end.

@@ -20,7 +20,7 @@ from speechgmm.tasks.verification.models import ClaimModels
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult(Result):
-    """A recording against the claim that it is of a class.
+    """The score of, and the decision on, the claim that a recording is of a class.
 
     >>> VerificationResult("a.wav", "ann", 0.7, 3.2, 2.0, "accept", 180).accepted
     True
@@ -65,10 +65,10 @@ class ClaimModel(interface.ClassModel):
         audio, sample_rate, n_jobs, on_error
             As for ``classify``.
         claim
-            The class.
+            The class that the recording is claimed to be of.
         threshold
-            Accept from this log-likelihood ratio on (nats), or from this score where the model is not calibrated;
-            None: the model's, by its prior and costs, or 0.
+            Least log-likelihood ratio (nats) to accept, or least score for a model that is not calibrated. None: the
+            threshold of the model, from its prior and costs, or 0.
 
         Returns
         -------
@@ -77,7 +77,7 @@ class ClaimModel(interface.ClassModel):
         Raises
         ------
         ConfigError
-            The claim is no class of the model; a threshold that is no number; otherwise as for ``classify``.
+            A claim that is no class of the model; a threshold that is no number; otherwise as for ``classify``.
         DataError
             A recording cannot be used, see ``on_error``.
         """
