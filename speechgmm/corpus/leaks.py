@@ -17,17 +17,19 @@ SIDES: Final = {"train": "training", "ubm": "training", "dev": "dev", "test": "t
 
 
 def check_leaks(corpus: Corpus, group: str | None = None, *, classes: bool = True) -> None:
-    """Refuse a split with a leak between its parts, as far as names and times show it.
+    """Refuse a split in which training and test, or another part, share a group or a stretch of audio.
 
-    There are two leaks: a group (a speaker, a session) has utterances in two parts, or two utterances in different
-    parts share audio, from the same file with overlapping times. Parts of one file that do not overlap may be in
-    different parts of the split. Where the group is the label itself (speaker identification), the group has to be in
-    both parts, and only the audio is checked.
+    Two things count as a leak. A group, such as a speaker or a session, has utterances in more than one part. Or
+    utterances in different parts come from the same file and overlap in time; segments of one file that do not overlap
+    are allowed. No file is opened, so copies of a recording under another name are not found (`same_audio` finds them).
+    If the group is the label, as in speaker identification, every speaker must be in training and in test, so that only
+    the audio is checked.
 
     Args:
         corpus: A corpus with a split.
-        group: The column whose groups must be in one part only (``corpus.group``); None: there is no such column.
-        classes: True: labels are classes to train. False: a group that is the label is checked like any other group.
+        group: The column whose values must each stay within one part (``corpus.group``). None: only audio is checked.
+        classes: Whether the labels are classes that are trained. False (clustering, diarization: speakers of the test
+            should be new): the group is checked even if it is the label.
 
     Raises:
         DataError: There is a leak; all groups or utterances with a leak are named.

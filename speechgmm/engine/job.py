@@ -109,11 +109,12 @@ class Job:
 
 
 def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, console: Console | None = None) -> Job:
-    """Read a configuration and its corpus, and split the corpus into training and test.
+    """Read a configuration and its corpus, and split the corpus: the `Job` that the other stages of a run work on.
 
     Raises:
-        ConfigError: The configuration is invalid, or its file names a cluster without ``trust_cluster``.
-        DataError: The corpus is missing or invalid, or a worker of the cluster cannot read it.
+        ConfigError: The configuration is invalid; or its file alone names the scheduler of a Dask cluster
+            (``parallel.scheduler``), and `load_config` was not called with ``trust_cluster=True``; or no scheduler answers.
+        DataError: The corpus is missing or invalid, or a machine of the Dask cluster cannot read its recordings.
 
     >>> job = prepare("birds.yaml")
     >>> len(job.corpus.split("train")), len(job.corpus.split("test"))

@@ -64,10 +64,12 @@ class PixelSpec:
 
 
 def pixel_features(image: ArrayLike, spec: PixelSpec, rows: slice = slice(None)) -> Pixels:
-    """The features (n_rows, W, D) of the pixels in ``rows`` of an image (H, W, 3).
+    """The features (n_rows, W, D) of the pixels in ``rows`` of an sRGB image (H, W, 3) with values from 0 to 1.
 
-    The features are L, a and b; log(1 + standard deviation of L) at each scale; and column and row, from 0 to 1 along
-    the longer side. The features of a row do not depend on the other rows that are asked for.
+    For each pixel, in this order: its colour in CIE L*a*b* (3 features); for each of ``spec.scales`` log(1 + s), where
+    s is the standard deviation of the lightness L within a Gaussian window of that width around the pixel; its column
+    and its row, both divided by the longer side of the image. A group whose weight in ``spec`` is 0 is left out; other
+    weights are not applied here. The features of a row are the same whichever other rows are asked for.
 
     Raises:
         ShapeError: An image that is not (H, W, 3), or has values outside 0 to 1.

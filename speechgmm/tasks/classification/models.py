@@ -33,8 +33,8 @@ _MOVED = dict.fromkeys(("ClaimModels", "Cohort", "Method"), "speechgmm.tasks.ver
 class ClassModels:
     """One mixture per class, in one feature space.
 
-    ``temperature`` is the factor beta of total log-likelihoods in posteriors (``fit_temperature``); None: not fitted.
-    With ``bayesian``, frames are scored by the predictive densities of these posteriors and not by ``models``.
+    Class posteriors are softmax(``temperature`` * log-likelihood + ``log_priors``); ``fit_temperature`` gives the factor.
+    With ``bayesian``, posteriors over the parameters of each mixture, frames are scored by their predictive densities.
 
     Raises
     ------
