@@ -113,7 +113,7 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
 
     Raises:
         ConfigError: The configuration is invalid; or its file alone names the scheduler of a Dask cluster
-            (``parallel.scheduler``), and `load_config` was not called with ``trust_cluster=True``; or no scheduler answers.
+            (``parallel.scheduler``), and `load_config` was not called with ``trust_cluster=True``; or none answers.
         DataError: The corpus is missing or invalid, or a machine of the Dask cluster cannot read its recordings.
 
     >>> job = prepare("birds.yaml")
