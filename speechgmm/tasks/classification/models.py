@@ -33,7 +33,7 @@ _MOVED = dict.fromkeys(("ClaimModels", "Cohort", "Method"), "speechgmm.tasks.ver
 class ClassModels:
     """One mixture per class, in one feature space.
 
-    Class posteriors are softmax(``temperature`` * log-likelihood + ``log_priors``); ``fit_temperature`` gives the first.
+    Class posteriors are softmax(``temperature`` * log-likelihood + ``log_priors``) (see ``fit_temperature``).
     With ``bayesian``, posteriors over the parameters of each mixture, frames are scored by their predictive densities.
 
     Raises
