@@ -54,6 +54,11 @@ def cluster_pieces(
 
     The number of clusters is estimated unless ``n_clusters`` is given.
 
+    >>> rng = np.random.default_rng(0)
+    >>> pieces = [rng.normal(place, 1, size=(300, 2)) for place in (0, 5, 0, 5)]
+    >>> cluster_pieces(pieces, kind="sounds").labels
+    array([0, 1, 0, 1])
+
     Parameters
     ----------
     pieces
@@ -92,11 +97,6 @@ def cluster_pieces(
         No pieces; fewer of them than clusters.
     ShapeError, FitError
         Pieces that cannot be used.
-
-    >>> rng = np.random.default_rng(0)
-    >>> pieces = [rng.normal(place, 1, size=(300, 2)) for place in (0, 5, 0, 5)]
-    >>> cluster_pieces(pieces, kind="sounds").labels
-    array([0, 1, 0, 1])
     """
     check_choice(method, kind, n_clusters, threshold, relevance, within)
     if not pieces:

@@ -46,16 +46,16 @@ class BayesianGMM:
     the prior (Kurihara, Welling & Vlassis 2006). The bound is therefore one of the infinite mixture, and bounds for
     different K are comparable.
 
+    >>> prior = BayesianGMM.around([0.0], [4.0], 3)
+    >>> prior.n_components, prior.n_in_use, prior.mixture().variances.round(9).ravel()
+    (3, 0, array([2., 2., 2.]))
+
     Raises
     ------
     ShapeError
         Arrays that do not fit together or are not finite.
     FitError
         An improper distribution: a count or a scatter that is 0.
-
-    >>> prior = BayesianGMM.around([0.0], [4.0], 3)
-    >>> prior.n_components, prior.n_in_use, prior.mixture().variances.round(9).ravel()
-    (3, 0, array([2., 2., 2.]))
     """
 
     conjugate: ConjugatePrior
@@ -241,14 +241,14 @@ class BayesianGMM:
     def divergence(self, prior: "BayesianGMM") -> float:
         """Kullback-Leibler divergence from ``prior`` in nats, with every constant: 0 or more.
 
+        >>> prior = BayesianGMM.around([0.0], [1.0], 2)
+        >>> prior.divergence(prior)
+        0.0
+
         Raises
         ------
         ShapeError
             Priors of different K or D; a prior with Dirichlet weights and one with a process.
-
-        >>> prior = BayesianGMM.around([0.0], [1.0], 2)
-        >>> prior.divergence(prior)
-        0.0
         """
         if prior.conjugate.means.shape != self.conjugate.means.shape or (prior.process is None) != (
             self.process is None

@@ -31,15 +31,15 @@ def log_likelihoods(model: Density, frames: ArrayLike) -> Floats:
     A log density depends on the units of the frames, and may be above 0: for frames in millimetres it is D log 10 nats
     lower than for the same frames in centimetres. Compare it only between frames of the same features.
 
+    >>> log_likelihoods(DiagGMM([1.0], [[0.0]], [[1.0]]), [[0.0], [1.0]]).round(4)
+    array([-0.9189, -1.4189])
+
     Raises
     ------
     ShapeError
         Frames that are not (T, D), with D as in the mixture; values that are no numbers.
     FitError
         A frame that is NaN or infinite, or so far out that float64 cannot hold its distance squared.
-
-    >>> log_likelihoods(DiagGMM([1.0], [[0.0]], [[1.0]]), [[0.0], [1.0]]).round(4)
-    array([-0.9189, -1.4189])
     """
     found = np.empty(len(check_dimensions(as_numbers(frames), _shape(model)[1])))
     for part, scores in _scores(model, frames):
@@ -88,14 +88,14 @@ def sample(
 ) -> tuple[Floats, NDArray[np.intp]]:
     """Frames (n_frames, D) drawn from the mixture, in random order, and the component (n_frames,) of each.
 
+    >>> frames, components = sample(DiagGMM([0.0, 1.0], [[0.0], [50.0]], [[1.0], [1.0]]), 3)
+    >>> frames.shape, components
+    ((3, 1), array([1, 1, 1]))
+
     Raises
     ------
     ConfigError
         A number of frames that is negative, or not a whole number.
-
-    >>> frames, components = sample(DiagGMM([0.0, 1.0], [[0.0], [50.0]], [[1.0], [1.0]]), 3)
-    >>> frames.shape, components
-    ((3, 1), array([1, 1, 1]))
     """
     if not isinstance(n_frames, (int, np.integer)) or n_frames < 0:
         raise ConfigError(f"{n_frames!r} frames to draw; expected a whole number, 0 or more")

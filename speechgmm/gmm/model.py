@@ -86,14 +86,14 @@ class DiagGMM(Components):
 
     Arrays are kept as read-only float64 copies, so a model can be shared between threads and never changes.
 
+    >>> DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [2.0]])
+    DiagGMM(n_components=2, n_features=1)
+
     Raises
     ------
     ShapeError
         The arrays do not fit together, or are no mixture: a parameter that is not finite, a variance that
         is not positive, weights that are negative or do not sum to one.
-
-    >>> DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [2.0]])
-    DiagGMM(n_components=2, n_features=1)
     """
 
     weights: Floats  # (K,), sum to 1
@@ -179,6 +179,9 @@ class DiagGMM(Components):
     def log_linear(self, reference: ArrayLike | None = None) -> LogLinear:
         """The same density as coefficients of 1, y and y², with y = x - reference.
 
+        >>> DiagGMM([1.0], [[3.0]], [[2.0]]).log_linear(0).linear
+        array([[1.5]])
+
         Parameters
         ----------
         reference
@@ -188,9 +191,6 @@ class DiagGMM(Components):
         ------
         ShapeError
             A reference of another shape.
-
-        >>> DiagGMM([1.0], [[3.0]], [[2.0]]).log_linear(0).linear
-        array([[1.5]])
         """
         point = reference_point(self.centre() if reference is None else reference, self.n_features)
         precisions = 1 / self.variances

@@ -46,19 +46,19 @@ class OnlineEM:
     The model does not depend on how the stream is cut into pieces. Frames that do not fill a batch wait for the next
     piece, or for ``finish``. An object holds the model, its statistics and less than one batch of frames.
 
-    Raises
-    ------
-    ConfigError
-        An exponent that is not above 0.5 and at most 1; a ``batch`` below 1.
-    ShapeError
-        A prior or a floor of another shape.
-
     >>> rng = np.random.default_rng(0)
     >>> online = OnlineEM.begin(rng.normal(size=(200, 2)), 2, batch=100)
     >>> for _ in range(10):
     ...     online.partial_fit(rng.normal(size=(50, 2)))
     >>> online.model, online.n_frames
     (DiagGMM(n_components=2, n_features=2), 700.0)
+
+    Raises
+    ------
+    ConfigError
+        An exponent that is not above 0.5 and at most 1; a ``batch`` below 1.
+    ShapeError
+        A prior or a floor of another shape.
     """
 
     model: DiagGMM

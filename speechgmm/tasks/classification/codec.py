@@ -166,16 +166,16 @@ def save_models(
 
     ``audio`` describes the front end, if known; ``card`` is a model card (`load(path).card`).
 
-    Raises
-    ------
-    DataError
-        The disk is full, or the folder is not writable.
-
     >>> from speechgmm import DiagGMM
     >>> model = DiagGMM([1.0], [[0.0]], [[1.0]])
     >>> save_models(ClassModels(("noise",), (model,), np.zeros(1)), "noise.safetensors")
     >>> load_models("noise.safetensors").labels
     ('noise',)
+
+    Raises
+    ------
+    DataError
+        The disk is full, or the folder is not writable.
     """
     card = card or ModelCard(__version__, "save_models", label=label, labels=models.labels[:LABELS_NAMED])
     data = with_card(serialise(ModelFile(models, audio, label)), card)

@@ -36,6 +36,10 @@ class ClassModels:
     Class posteriors are softmax(``temperature`` * log-likelihood + ``log_priors``) (see ``fit_temperature``).
     With ``bayesian``, posteriors over the parameters of each mixture, frames are scored by their predictive densities.
 
+    >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
+    >>> ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5])).classify([[8.0], [7.5]])
+    'high'
+
     Raises
     ------
     DataError
@@ -43,10 +47,6 @@ class ClassModels:
     ShapeError
         The numbers of labels, models and priors differ; models have different dimensions; priors do not sum to one;
         the temperature is negative or not finite; the background model has fewer than ``top_components``.
-
-    >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
-    >>> ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5])).classify([[8.0], [7.5]])
-    'high'
     """
 
     labels: tuple[str, ...]  # C names, all different
@@ -144,14 +144,14 @@ class ClassModels:
         The ratios are not calibrated (Reynolds et al. 2000, eq. 5). With ``top_components``, the likelihoods of the
         class and of the background model are summed over the same components.
 
+        >>> ubm, ann = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 2.0))
+        >>> ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm).mean_log_likelihood_ratios([[2.0], [2.0]])
+        array([2.])
+
         Raises
         ------
         DataError
             There is no background model, or the frames are refused by ``mean_log_likelihoods``.
-
-        >>> ubm, ann = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 2.0))
-        >>> ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm).mean_log_likelihood_ratios([[2.0], [2.0]])
-        array([2.])
         """
         return self._ratios(frames)[: len(self.labels)]
 
@@ -258,17 +258,17 @@ class ClassModels:
         They are softmax(beta * n_frames * mean_log_likelihoods + log_priors), where beta is the ``temperature``. Frames
         are not independent: without beta nearly every posterior would be 0 or 1.
 
+        >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
+        >>> models = ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5]), temperature=0.1)
+        >>> models.posteriors([-1.0, -2.0], n_frames=10).round(3)
+        array([0.731, 0.269])
+
         Raises
         ------
         DataError
             The models have no temperature, or a value is NaN.
         ShapeError
             There is not one value per class, or ``n_frames`` is below 1.
-
-        >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
-        >>> models = ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5]), temperature=0.1)
-        >>> models.posteriors([-1.0, -2.0], n_frames=10).round(3)
-        array([0.731, 0.269])
         """
         if self.temperature is None:
             raise DataError("these models have no temperature, so they give no posteriors; fit one in training")

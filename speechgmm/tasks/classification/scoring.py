@@ -199,6 +199,14 @@ def score_recordings(
 ) -> Iterator[tuple[AudioSource, list[Scored] | DataError]]:
     """Score recordings against a model, in their order. Yields each path with its scores, or with a ``DataError``.
 
+    >>> from pathlib import Path
+    >>> from speechgmm import read_model_file, run
+    >>> result = run("birds.yaml", ["model.n_components=2"], output="birds-run")
+    >>> model = read_model_file("birds-run/models.safetensors")
+    >>> for path, scored in score_recordings(model, [Path("birds/wren/0.wav")]):
+    ...     print(path.name, model.models.labels[scored[0].mean_log_likelihoods.argmax()])
+    0.wav wren
+
     Parameters
     ----------
     model
@@ -219,14 +227,6 @@ def score_recordings(
     ConfigError
         The model has no front end; ``window`` is None for a model of segments; ``hop`` has no ``window``; ``window``
         or ``hop`` is shorter than the frame shift; ``speaker`` is given for a model without ``cmvn: speaker``.
-
-    >>> from pathlib import Path
-    >>> from speechgmm import read_model_file, run
-    >>> result = run("birds.yaml", ["model.n_components=2"], output="birds-run")
-    >>> model = read_model_file("birds-run/models.safetensors")
-    >>> for path, scored in score_recordings(model, [Path("birds/wren/0.wav")]):
-    ...     print(path.name, model.models.labels[scored[0].mean_log_likelihoods.argmax()])
-    0.wav wren
     """
     if model.audio is None:
         raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
