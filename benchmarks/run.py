@@ -41,7 +41,7 @@ QUALITY = {"online_em": (), "choosing": (), "starts": (), "convergence": ()}
 MODE = "OPENBLAS_CORETYPE"
 ABOUT = ("-c", "import timing; print(timing.about_machine())")
 
-HEAD = """# The last full run
+HEAD = """# The last run of the benchmarks
 
 Printed by `make bench` on {day} and kept as it was; README.md says what the values mean. First what has a goal, then
 everything.
